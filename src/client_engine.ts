@@ -1,0 +1,152 @@
+/**
+ * A client's connection without I/O: the engine's connection together with what the host knows of
+ * it: the session that was offered, the context's callbacks, and the sessions that come.
+ *
+ * It knows nothing of transports, deadlines or streams.
+ *
+ * @module
+ */
+
+import { fromUtf8 } from "./bytes.ts";
+import { clientContextInternals } from "./context.ts";
+import { type EngineConnection, type EngineInstance, now, wrapConnection } from "./engine.ts";
+import { currentEngine } from "./engine_pool.ts";
+import { TlsError } from "./errors.ts";
+import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
+import { type Session, sessionInternals } from "./session.ts";
+import { type Offer, prepareOffer, receivedSession, type SessionTarget } from "./session_offer.ts";
+import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
+
+/**
+ * A TLS client without I/O. Bytes are moved by its {@linkcode ClientEngine.connection}; this adds
+ * sessions and what was negotiated.
+ *
+ * @example
+ * ```ts ignore
+ * const client = await ClientEngine.begin({ context, serverName: "example.com", port: 443 });
+ * const { connection } = client;
+ * while (connection.handshaking) {
+ *   for (let out = connection.pollTransmit(); out; out = connection.pollTransmit()) {
+ *     socket.send(out.slice());
+ *     connection.transmitted();
+ *   }
+ *   const bytes = await socket.receive();
+ *   connection.inputSpace().set(bytes);               // bytes that fit the space
+ *   connection.receiveTls(bytes.length);
+ *   if (connection.wantsVerify) await client.verify();
+ *   if (connection.error) throw connection.error;
+ * }
+ * ```
+ */
+export class ClientEngine {
+  /** The engine's connection. */
+  readonly connection: EngineConnection;
+  readonly #instance: EngineInstance;
+  readonly #target: SessionTarget;
+  readonly #offer: Offer | undefined;
+  readonly #startedAt = Math.floor(now());
+  #info: HandshakeInfo | undefined;
+
+  /**
+   * Checks the session, if there is one, and starts the handshake: the ClientHello is in the
+   * output. Asynchronous for the `verify` callback and the default roots alone.
+   */
+  static async begin(
+    target: SessionTarget,
+    session?: Session | Uint8Array,
+  ): Promise<ClientEngine> {
+    const instance = currentEngine();
+    const context = await clientContextInternals.engine(target.context, instance);
+    const offer = session && await prepareOffer(session, target, instance, context);
+    const ask = clientContextInternals.verify(target.context) !== undefined;
+    const state = offer?.state ?? new Uint8Array(0);
+    const connection = instance.call(() => context.connect(target.serverName, state, ask, now()));
+    return new ClientEngine(target, instance, wrapConnection(instance, connection), offer);
+  }
+
+  private constructor(
+    target: SessionTarget,
+    instance: EngineInstance,
+    connection: EngineConnection,
+    offer: Offer | undefined,
+  ) {
+    this.#target = target;
+    this.#instance = instance;
+    this.connection = connection;
+    this.#offer = offer;
+  }
+
+  /** Answers `wantsVerify` by the context's callback. Throws its refusal as a `TlsError`. */
+  async verify(): Promise<void> {
+    const verify = clientContextInternals.verify(this.#target.context)!;
+    const peerCertificates = this.connection.peerCertificates();
+    let accepted: unknown = false;
+    let cause: unknown;
+    try {
+      const { serverName } = this.#target;
+      accepted = await verify({ peerCertificates, serverName, resumed: false });
+    } catch (error) {
+      cause = error;
+    }
+    this.connection.verified(accepted === true);
+    if (accepted === true) return;
+    throw new TlsError("ERR_TLS_CERT_INVALID", "The verify callback refused the chain", {
+      origin: "local",
+      alert: "access_denied",
+      cause,
+    });
+  }
+
+  /** Hands key log lines to the context's callback. */
+  logKeys(): void {
+    const keyLog = clientContextInternals.keyLog(this.#target.context);
+    if (keyLog === undefined) return;
+    for (let line = this.connection.pollKeyLog(); line; line = this.connection.pollKeyLog()) {
+      keyLog(line);
+    }
+  }
+
+  /** The oldest session received and not polled; none before the handshake is complete. */
+  pollSession(): Session | undefined {
+    if (this.connection.handshaking) return undefined;
+    for (;;) {
+      const state = this.connection.pollSession();
+      if (state === undefined) return undefined;
+      const { alpnProtocol, resumed } = this.handshakeInfo();
+      const handshakeTime = resumed
+        ? sessionInternals.binding(this.#offer!.session!).handshakeTime
+        : this.#startedAt;
+      const session = receivedSession(
+        state,
+        this.#target,
+        alpnProtocol,
+        handshakeTime,
+        this.#instance,
+      );
+      state.fill(0);
+      if (session !== null) return session;
+    }
+  }
+
+  /** What was negotiated; only after the handshake. */
+  handshakeInfo(): HandshakeInfo {
+    if (this.#info !== undefined) return this.#info;
+    const { protocol, cipherSuite, group, alpnProtocol } = this.connection.negotiated();
+    return this.#info = {
+      protocol: protocolName(protocol)!,
+      cipherSuite: cipherSuiteName(cipherSuite)!,
+      keyExchangeGroup: groupName(group) ?? null,
+      alpnProtocol: alpnProtocol === undefined ? null : fromUtf8(alpnProtocol),
+      serverName: this.#target.serverName,
+      resumed: this.connection.resumed,
+      earlyData: "none",
+      peerCertificates: this.connection.peerCertificates(),
+    };
+  }
+
+  /** Why the session that was asked for was not resumed. */
+  get sessionMiss(): SessionMiss | null {
+    if (this.#offer === undefined || this.connection.resumed) return null;
+    return this.#offer.miss ?? "declined_by_peer";
+  }
+}

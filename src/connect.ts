@@ -1,0 +1,242 @@
+/**
+ * Opens TLS connections: the session is chosen, the handshake driven, within one deadline.
+ *
+ * @module
+ */
+
+import { ClientEngine } from "./client_engine.ts";
+import { currentConnector } from "./connector.ts";
+import { CLIENT_CONTEXT_OPTIONS, ClientContext, type ClientContextOptions } from "./context.ts";
+import { type Deadline, deadline } from "./deadline.ts";
+import { TlsError } from "./errors.ts";
+import { badOption, checkInteger, checkKnown, checkTimeout } from "./options.ts";
+import { Pump } from "./pump.ts";
+import { canonicalServerName } from "./server_name.ts";
+import { Session } from "./session.ts";
+import type { SessionTarget } from "./session_offer.ts";
+import { SessionQueue } from "./session_queue.ts";
+import { TlsConn } from "./tls_conn.ts";
+import { type ByteStreams, streamsTransport } from "./transport/streams.ts";
+import type { Transport } from "./transport/transport.ts";
+
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+/** How long the alert of a handshake that failed may take to go out. */
+const ALERT_TIMEOUT_MS = 500;
+
+/** Options of {@linkcode startTls}. */
+export interface StartTlsOptions extends ClientContextOptions {
+  /** The server: a DNS name or an IP address. */
+  hostname: string;
+  /** The server's port; sessions are bound to it. */
+  port?: number;
+  /** The name to send (RFC 6066 SNI) and to verify, where it is another than `hostname`. */
+  serverName?: string;
+  /** What the connection is made under, instead of its options inline. */
+  context?: ClientContext;
+  /** The session to resume, or its bytes. One that cannot be used costs a full handshake. */
+  session?: Session | Uint8Array;
+  /** Milliseconds for connecting and the handshake, 30,000 by default; `Infinity`: no limit. */
+  handshakeTimeout?: number;
+  /** Aborts connecting and the handshake: the promise rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** Options of {@linkcode connectTls}. */
+export interface ConnectTlsOptions extends StartTlsOptions {
+  /** The server's port. */
+  port: number;
+}
+
+const OWN_OPTIONS = [
+  "hostname",
+  "port",
+  "serverName",
+  "context",
+  "session",
+  "handshakeTimeout",
+  "signal",
+];
+
+interface Request {
+  target: SessionTarget;
+  hostname: string;
+  session: Session | Uint8Array | undefined;
+  deadline: Deadline;
+}
+
+function checkContext(options: StartTlsOptions): ClientContext {
+  const inline = Object.fromEntries(
+    Object.entries(options).filter(([name, value]) =>
+      (CLIENT_CONTEXT_OPTIONS as readonly string[]).includes(name) && value !== undefined
+    ),
+  );
+  if (options.context === undefined) return new ClientContext(inline);
+  if (!(options.context instanceof ClientContext)) {
+    badOption("context", "a ClientContext", options.context);
+  }
+  const [both] = Object.keys(inline);
+  if (both !== undefined) {
+    throw new TypeError(`Option "${both}" belongs to the context: give it there, or no context`);
+  }
+  return options.context;
+}
+
+function check(options: StartTlsOptions, needsPort: boolean): Request {
+  checkKnown(options, [...OWN_OPTIONS, ...CLIENT_CONTEXT_OPTIONS], "connection options");
+  const { hostname, session, signal } = options;
+  const canonical = canonicalServerName("hostname", hostname);
+  const port = options.port === undefined && !needsPort
+    ? 0
+    : checkInteger("port", options.port, needsPort ? 1 : 0, 65_535);
+  if (session !== undefined && !(session instanceof Session || session instanceof Uint8Array)) {
+    badOption("session", "a Session or a Uint8Array", session);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    badOption("signal", "an AbortSignal", signal);
+  }
+  const timeout = checkTimeout("handshakeTimeout", options.handshakeTimeout, HANDSHAKE_TIMEOUT_MS);
+  const context = checkContext(options);
+  const serverName = options.serverName === undefined
+    ? canonical
+    : canonicalServerName("serverName", options.serverName);
+  const timedOut = () =>
+    new TlsError("ERR_TLS_HANDSHAKE_TIMEOUT", `No handshake within ${timeout} ms`, {
+      origin: "peer",
+    });
+  return {
+    target: { context, serverName, port },
+    hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
+    session,
+    deadline: deadline(timeout, signal, timedOut),
+  };
+}
+
+/**
+ * Opens a TLS connection over TCP; resolves when the handshake is complete.
+ *
+ * @throws {TypeError} on a bad option; {@linkcode TlsError} on everything else but an abort, which
+ * rejects with the signal's reason.
+ *
+ * @example
+ * ```ts ignore
+ * await using conn = await connectTls({ hostname: "example.com", port: 443 });
+ * const session = await conn.getSession();
+ * const bytes = session?.toBytes();                  // keep them as you would a private key
+ *
+ * await using again = await connectTls({ hostname: "example.com", port: 443, session: bytes });
+ * console.log(again.sessionReused, again.sessionMiss);
+ * ```
+ */
+export async function connectTls(options: ConnectTlsOptions): Promise<TlsConn> {
+  const request = check(options, true);
+  const connect = currentConnector();
+  using limit = request.deadline;
+  const { hostname, target: { port } } = request;
+  limit.signal.throwIfAborted();
+  let transport: Transport;
+  try {
+    transport = await connect({ hostname, port }, limit.signal);
+  } catch (error) {
+    if (limit.signal.aborted) throw limit.signal.reason;
+    throw new TlsError(
+      "ERR_TLS_TRANSPORT",
+      `Cannot connect to ${hostname}:${port}: ${error instanceof Error ? error.message : error}`,
+      { origin: "transport", cause: error },
+    );
+  }
+  return await handshake(transport, request);
+}
+
+/**
+ * Starts TLS as the client on any byte stream, such as a Workers socket or a WebSocket tunnel;
+ * resolves when the handshake is complete. The streams stay locked until the connection ends.
+ *
+ * @throws {TypeError} on a bad option; {@linkcode TlsError} on everything else but an abort, which
+ * rejects with the signal's reason.
+ *
+ * @example
+ * ```ts ignore
+ * const socket = connect("db.internal:5432");        // cloudflare:sockets
+ * await using conn = await startTls(socket, { hostname: "db.internal", caCerts: [ca] });
+ * ```
+ */
+export async function startTls(streams: ByteStreams, options: StartTlsOptions): Promise<TlsConn> {
+  if (!(streams?.readable instanceof ReadableStream)) {
+    badOption("readable", "a ReadableStream", streams?.readable);
+  }
+  if (!(streams.writable instanceof WritableStream)) {
+    badOption("writable", "a WritableStream", streams.writable);
+  }
+  const request = check(options, false);
+  using _limit = request.deadline;
+  return await handshake(streamsTransport(streams), request);
+}
+
+async function handshake(transport: Transport, request: Request): Promise<TlsConn> {
+  const { deadline: limit } = request;
+  let attempt: Attempt | undefined;
+  try {
+    attempt = await limit.race(Attempt.begin(transport, request));
+    await limit.race(attempt.run());
+    return attempt.complete();
+  } catch (error) {
+    if (attempt === undefined) transport.close();
+    else await attempt.end();
+    throw limit.signal.aborted ? limit.signal.reason : error;
+  }
+}
+
+/** One handshake, from the choice of the session to the connection or its end. */
+class Attempt {
+  readonly #client: ClientEngine;
+  readonly #pump: Pump;
+  readonly #sessions = new SessionQueue();
+
+  static async begin(transport: Transport, request: Request): Promise<Attempt> {
+    return new Attempt(await ClientEngine.begin(request.target, request.session), transport);
+  }
+
+  private constructor(client: ClientEngine, transport: Transport) {
+    this.#client = client;
+    this.#pump = new Pump(client.connection, transport, () => this.#received());
+  }
+
+  /** After each read. */
+  #received(): void {
+    this.#client.logKeys();
+    for (let next = this.#client.pollSession(); next; next = this.#client.pollSession()) {
+      this.#sessions.push(next);
+    }
+  }
+
+  async run(): Promise<void> {
+    const { connection } = this.#client;
+    await this.#pump.flush();
+    while (connection.handshaking) {
+      if (connection.wantsVerify) {
+        await this.#client.verify();
+        this.#received();
+        await this.#pump.flush();
+      } else if (await this.#pump.fill() === "full") break;
+      if (connection.error !== undefined) throw connection.error;
+    }
+    await this.#pump.flush();
+  }
+
+  complete(): TlsConn {
+    return new TlsConn({
+      engine: this.#client.connection,
+      pump: this.#pump,
+      sessions: this.#sessions,
+      info: this.#client.handshakeInfo(),
+      sessionMiss: this.#client.sessionMiss,
+    });
+  }
+
+  /** Ends what did not come to a connection; lets the alert out first, if there is one. */
+  async end(): Promise<void> {
+    using limit = deadline(ALERT_TIMEOUT_MS, undefined, () => undefined);
+    await limit.race(this.#pump.flush()).catch(() => {});
+    await this.#pump.end();
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Bounds on waiting: a time limit and the caller's signal, joined into one signal.
+ *
+ * @module
+ */
+
+/** One signal of a time limit and a caller's signal, with a clean end. */
+export interface Deadline {
+  readonly signal: AbortSignal;
+  /** Rejects as soon as the signal aborts, with its reason; otherwise as `promise` does. */
+  race<T>(promise: Promise<T>): Promise<T>;
+  /** Stops the timer and lets go of the caller's signal. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * `milliseconds` may be `Infinity`. When the time is over the signal aborts with `timedOut()`;
+ * when `signal` aborts, with its own reason.
+ */
+export function deadline(
+  milliseconds: number,
+  signal: AbortSignal | undefined,
+  timedOut: () => unknown,
+): Deadline {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(signal!.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const timer = Number.isFinite(milliseconds)
+    ? setTimeout(() => controller.abort(timedOut()), milliseconds)
+    : undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    const stop = () => reject(controller.signal.reason);
+    if (controller.signal.aborted) stop();
+    else controller.signal.addEventListener("abort", stop, { once: true });
+  });
+  aborted.catch(() => {});
+  return {
+    signal: controller.signal,
+    race: (promise) => Promise.race([promise, aborted]),
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    },
+  };
+}

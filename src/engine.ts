@@ -1,0 +1,329 @@
+/**
+ * The engine without I/O: one wasm instance, and connections in it.
+ *
+ * Rules: synchronous throughout; bytes are moved by views of wasm memory, which are valid until
+ * the next call of any kind; a panic is caught here, fails every connection of the instance with
+ * `ERR_TLS_ENGINE_PANICKED`, and the next connection gets a fresh instance.
+ *
+ * It knows nothing of sockets, promises, stores, or the format in which sessions are kept.
+ *
+ * @module
+ */
+
+import { type Connection, instantiate } from "../wasm/pkg/reprise.js";
+import { alertName, TlsError, type TlsErrorCode } from "./errors.ts";
+import { certificateList } from "./session_state.ts";
+
+/** What the wasm file exports, wrapped by its glue. */
+export type EngineExports = ReturnType<typeof instantiate>;
+
+const BOUNDARY_VERSION = 1;
+
+/** Indices of the status words; `wasm/src/status.rs` has the same list. */
+const enum Word {
+  Flags,
+  InputPtr,
+  InputSpace,
+  PlainPtr,
+  PlainLen,
+  OutputLen,
+  TransmitPtr,
+  TransmitLen,
+  Sessions,
+  KeyLog,
+  Count,
+}
+
+/** Bits of `Word.Flags`. */
+const enum Flag {
+  Handshaking = 1,
+  WantsVerify = 2,
+  Resumed = 4,
+  PeerClosed = 8,
+  Failed = 16,
+  Closed = 32,
+}
+
+/** The time as the engine takes it: seconds since 1970. */
+export function now(): number {
+  return Date.now() / 1000;
+}
+
+function panicked(cause: unknown): TlsError {
+  return new TlsError(
+    "ERR_TLS_ENGINE_PANICKED",
+    "The engine stopped because of a bug; connect again to use a fresh one",
+    { origin: "local", cause },
+  );
+}
+
+/** Makes an error of what crossed the boundary: `CODE NUL alert NUL message`. */
+function engineError(crossed: string): TlsError | TypeError {
+  const [code, alert, message] = crossed.split("\0");
+  if (code === "OPTION") return new TypeError(message);
+  const origin = code.startsWith("ERR_TLS_ENGINE") ? "local" : "peer";
+  const name = alert === "" ? undefined : alertName(Number(alert));
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return new TlsError(code as TlsErrorCode, text, { origin, alert: name });
+}
+
+/** One instance of the wasm file. */
+export class EngineInstance {
+  readonly #exports: EngineExports;
+  #panic: TlsError | undefined;
+
+  /** Instantiates the wasm file. */
+  constructor(module: WebAssembly.Module) {
+    this.#exports = instantiate(module);
+    const version = this.#exports.boundary_version();
+    if (version !== BOUNDARY_VERSION) {
+      throw new TypeError(
+        `The wasm file speaks boundary version ${version}, not ${BOUNDARY_VERSION}`,
+      );
+    }
+  }
+
+  /** What stopped this instance. */
+  get panic(): TlsError | undefined {
+    return this.#panic;
+  }
+
+  /** The instance's memory. */
+  get memory(): WebAssembly.Memory {
+    return this.#exports.memory;
+  }
+
+  /** Calls in. A trap ends the instance; an error of the engine becomes a `TlsError`. */
+  call<T>(action: (exports: EngineExports) => T): T {
+    if (this.#panic !== undefined) throw this.#panic;
+    try {
+      return action(this.#exports);
+    } catch (error) {
+      if (typeof error === "string") throw engineError(error);
+      if (error instanceof TlsError) throw error;
+      this.#panic = panicked(error);
+      throw this.#panic;
+    }
+  }
+}
+
+/** What was negotiated, in code points. */
+export interface Negotiated {
+  /** Protocol version. */
+  protocol: number;
+  /** Cipher suite. */
+  cipherSuite: number;
+  /** Key exchange group; 0: there was no key exchange. */
+  group: number;
+  /** Application protocol. */
+  alpnProtocol: Uint8Array | undefined;
+}
+
+/** Wraps a connection of an instance, for modules of this library. */
+export let wrapConnection: (instance: EngineInstance, connection: Connection) => EngineConnection;
+
+/**
+ * One connection in the engine. The caller moves bytes: it reads from the peer into
+ * {@linkcode EngineConnection.inputSpace} and calls {@linkcode EngineConnection.receiveTls}; it
+ * sends what {@linkcode EngineConnection.pollTransmit} hands out; it looks at the getters between.
+ */
+export class EngineConnection {
+  readonly #instance: EngineInstance;
+  readonly #connection: Connection;
+  readonly #statusPtr: number;
+  readonly #stagingPtr: number;
+  readonly #stagingSize: number;
+  #status: Uint32Array;
+  #memory: Uint8Array;
+  #freed = false;
+
+  static {
+    wrapConnection = (instance, connection) => new EngineConnection(instance, connection);
+  }
+
+  private constructor(instance: EngineInstance, connection: Connection) {
+    this.#instance = instance;
+    this.#connection = connection;
+    this.#statusPtr = connection.status_ptr();
+    [this.#stagingPtr, this.#stagingSize] = instance.call((
+      exports,
+    ) => [exports.staging_ptr(), exports.staging_size()]);
+    this.#status = new Uint32Array(0);
+    this.#memory = new Uint8Array(0);
+  }
+
+  #call<T>(action: (connection: Connection) => T): T {
+    if (this.#freed) {
+      throw new TlsError("ERR_TLS_ENGINE_MISUSE", "The connection was freed", { origin: "local" });
+    }
+    return this.#instance.call(() => action(this.#connection));
+  }
+
+  /** Wasm memory; made anew when it has grown. */
+  #view(): Uint8Array {
+    if (this.#memory.length === 0) {
+      const { buffer } = this.#instance.memory;
+      this.#memory = new Uint8Array(buffer);
+      this.#status = new Uint32Array(buffer, this.#statusPtr, Word.Count);
+    }
+    return this.#memory;
+  }
+
+  #word(index: Word): number {
+    if (this.#freed) return 0;
+    this.#view();
+    return this.#status[index];
+  }
+
+  #flag(flag: Flag): boolean {
+    return (this.#word(Word.Flags) & flag) !== 0;
+  }
+
+  #slice(ptr: Word, len: Word): Uint8Array {
+    const start = this.#word(ptr);
+    return this.#view().subarray(start, start + this.#word(len));
+  }
+
+  /** Whether the handshake is under way. */
+  get handshaking(): boolean {
+    return this.#flag(Flag.Handshaking);
+  }
+
+  /** Whether the chain was verified and {@linkcode EngineConnection.verified} is waited for. */
+  get wantsVerify(): boolean {
+    return this.#flag(Flag.WantsVerify);
+  }
+
+  /** Whether the handshake resumed a session. */
+  get resumed(): boolean {
+    return this.#flag(Flag.Resumed);
+  }
+
+  /** Whether close_notify was received; plaintext before it may still be there. */
+  get peerClosed(): boolean {
+    return this.#flag(Flag.PeerClosed);
+  }
+
+  /** Whether close_notify was sent. */
+  get closed(): boolean {
+    return this.#flag(Flag.Closed);
+  }
+
+  /** What made the connection fail. Plaintext before it may still be there. */
+  get error(): TlsError | undefined {
+    if (this.#instance.panic !== undefined) return this.#instance.panic;
+    if (!this.#flag(Flag.Failed)) return undefined;
+    const crossed = this.#call((connection) => connection.error());
+    return engineError(String(crossed)) as TlsError;
+  }
+
+  /** Bytes of plaintext that can be read. */
+  get plaintextLength(): number {
+    return this.#word(Word.PlainLen);
+  }
+
+  /** TLS bytes that wait for {@linkcode EngineConnection.pollTransmit}. */
+  get outputLength(): number {
+    return this.#word(Word.OutputLen);
+  }
+
+  /**
+   * Room for TLS bytes of the peer, in wasm memory. Empty: read plaintext first. It stays in
+   * place until {@linkcode EngineConnection.receiveTls}, whatever else is called, but a view of it
+   * may have to be made anew if the memory grows.
+   */
+  inputSpace(): Uint8Array {
+    this.#call((connection) => connection.prepare_input());
+    return this.#slice(Word.InputPtr, Word.InputSpace);
+  }
+
+  /** Takes `n` bytes that were put into the space: decrypts in place, drives the handshake. */
+  receiveTls(n: number, seconds: number = now()): void {
+    this.#call((connection) => connection.receive(n, seconds));
+  }
+
+  /** Moves plaintext out; returns the number of bytes. */
+  readPlaintext(into: Uint8Array): number {
+    const n = Math.min(this.plaintextLength, into.length);
+    if (n === 0) return 0;
+    const start = this.#word(Word.PlainPtr);
+    into.set(this.#view().subarray(start, start + n));
+    this.#call((connection) => connection.take_plain(n));
+    return n;
+  }
+
+  /** Encrypts some of the bytes into the output; returns how many. */
+  writePlaintext(bytes: Uint8Array): number {
+    const n = Math.min(bytes.length, this.#stagingSize);
+    this.#view().set(n === bytes.length ? bytes : bytes.subarray(0, n), this.#stagingPtr);
+    this.#call((connection) => connection.send(n));
+    return n;
+  }
+
+  /**
+   * TLS bytes for the peer, in wasm memory, or `undefined` if there are none. They stay in place
+   * until {@linkcode EngineConnection.transmitted} is called, which must come next.
+   */
+  pollTransmit(): Uint8Array | undefined {
+    if (this.outputLength === 0) return undefined;
+    this.#call((connection) => connection.begin_transmit());
+    return this.#slice(Word.TransmitPtr, Word.TransmitLen);
+  }
+
+  /** Lets go of what `pollTransmit()` handed out. */
+  transmitted(): void {
+    this.#call((connection) => connection.end_transmit());
+  }
+
+  /** The oldest session received and not polled: a `SessionState` (`session_state.ts`). */
+  pollSession(): Uint8Array | undefined {
+    if (this.#word(Word.Sessions) === 0) return undefined;
+    return this.#call((connection) => connection.poll_session());
+  }
+
+  /** The oldest key log line not polled. */
+  pollKeyLog(): string | undefined {
+    if (this.#word(Word.KeyLog) === 0) return undefined;
+    return this.#call((connection) => connection.poll_key_log());
+  }
+
+  /** Answers `wantsVerify`. */
+  verified(accepted: boolean, seconds: number = now()): void {
+    this.#call((connection) => connection.verified(accepted, seconds));
+  }
+
+  /** Puts close_notify into the output. */
+  close(): void {
+    this.#call((connection) => connection.close());
+  }
+
+  /** Puts a key update that asks for one back into the output (RFC 8446 §4.6.3). */
+  updateKeys(): void {
+    this.#call((connection) => connection.update_keys());
+  }
+
+  /** The peer's chain in DER, end entity first. */
+  peerCertificates(): Uint8Array[] {
+    return certificateList(this.#call((connection) => connection.peer_certificates()));
+  }
+
+  /** What the handshake negotiated. */
+  negotiated(): Negotiated {
+    return this.#call((connection) => ({
+      protocol: connection.protocol(),
+      cipherSuite: connection.cipher_suite(),
+      group: connection.group(),
+      alpnProtocol: connection.alpn(),
+    }));
+  }
+
+  /**
+   * Frees and wipes the connection's memory. No read into the input space and no transmission may
+   * be under way. A second call does nothing.
+   */
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    if (this.#instance.panic === undefined) this.#instance.call(() => this.#connection.free());
+  }
+}

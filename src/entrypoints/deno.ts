@@ -1,0 +1,11 @@
+/** The entry for Deno: its TCP, and the wasm file as a module import, which needs no permission. */
+
+import { provideConnector } from "../connector.ts";
+import { provideEngine } from "../engine_pool.ts";
+import { denoConnect } from "../transport/deno.ts";
+import module from "./wasm_deno.js";
+
+provideEngine(module);
+provideConnector(denoConnect);
+
+export * from "../api.ts";

@@ -1,0 +1,3 @@
+/** The compiled wasm file. */
+declare const module: WebAssembly.Module;
+export default module;

@@ -1,0 +1,103 @@
+/**
+ * Moves bytes between a transport and the engine.
+ *
+ * Rules: one read and one write are under way at most; whoever needs more input shares the read
+ * that is there. Input is read only while the engine has room, which is what slows a fast peer
+ * down. Engine memory is freed only after both have settled, as the transport works in it.
+ *
+ * It does not know what is in the bytes.
+ *
+ * @module
+ */
+
+import type { EngineConnection } from "./engine.ts";
+import { TlsError, transportError } from "./errors.ts";
+import type { Transport } from "./transport/transport.ts";
+
+/** What {@linkcode Pump.fill} came to. */
+export type Filled = "received" | "full";
+
+/** The pump of one connection. */
+export class Pump {
+  readonly #engine: EngineConnection;
+  readonly #transport: Transport;
+  readonly #onReceived: () => void;
+  #filling: Promise<Filled> | undefined;
+  #flushing: Promise<void> | undefined;
+  #ended = false;
+
+  /** `onReceived` is called after each read, before anyone who waits for it goes on. */
+  constructor(engine: EngineConnection, transport: Transport, onReceived: () => void) {
+    this.#engine = engine;
+    this.#transport = transport;
+    this.#onReceived = onReceived;
+  }
+
+  /**
+   * Reads once and hands the bytes to the engine. `"full"`: there is no room before plaintext is
+   * taken. Rejects with a `TlsError`.
+   */
+  fill(): Promise<Filled> {
+    if (this.#filling !== undefined) return this.#filling;
+    const space = this.#engine.inputSpace();
+    if (space.length === 0) return Promise.resolve("full");
+    return this.#filling = this.#fill(space);
+  }
+
+  async #fill(space: Uint8Array): Promise<Filled> {
+    let n: number | null;
+    try {
+      n = await this.#transport.read(space);
+    } catch (error) {
+      throw transportError(error);
+    } finally {
+      this.#filling = undefined;
+    }
+    if (n === null) {
+      throw new TlsError(
+        "ERR_TLS_TRUNCATED",
+        this.#engine.handshaking
+          ? "The peer ended the byte stream during the handshake"
+          : "The peer ended the byte stream without close_notify: data may be missing",
+        { origin: "peer" },
+      );
+    }
+    if (this.#ended) return "received";
+    this.#engine.receiveTls(n);
+    this.#onReceived();
+    // Answers to the peer (alerts, key updates) go out without anybody waiting for them here.
+    if (this.#engine.outputLength > 0) this.flush().catch(() => {});
+    return "received";
+  }
+
+  /** Writes the engine's output until there is none. Rejects with a `TlsError`. */
+  flush(): Promise<void> {
+    if (this.#flushing !== undefined) return this.#flushing;
+    if (this.#engine.outputLength === 0) return Promise.resolve();
+    return this.#flushing = this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      for (let bytes = this.#engine.pollTransmit(); bytes; bytes = this.#engine.pollTransmit()) {
+        try {
+          await this.#transport.write(bytes);
+        } catch (error) {
+          throw transportError(error);
+        } finally {
+          this.#engine.transmitted();
+        }
+      }
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+
+  /** Ends the transport and, once nothing works in it any more, frees the engine's memory. */
+  end(): Promise<void> {
+    this.#ended = true;
+    this.#transport.close();
+    const settled = [this.#filling, this.#flushing].map((promise) => promise?.catch(() => {}));
+    return Promise.all(settled).then(() => this.#engine.free());
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * An established TLS connection, as its user sees it.
+ *
+ * Rules: plaintext that came before an error is read before the error is thrown; an error ends the
+ * connection, and every later call throws it again; EOF without close_notify is an error. Memory
+ * is bounded by the engine's buffer: `getSession()` reads ahead only into that.
+ *
+ * It knows nothing of stores, contexts, or how the connection came about.
+ *
+ * @module
+ */
+
+import { deadline } from "./deadline.ts";
+import type { EngineConnection } from "./engine.ts";
+import { closedError, TlsError } from "./errors.ts";
+import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
+import type { Pump } from "./pump.ts";
+import type { Session } from "./session.ts";
+import { SessionQueue } from "./session_queue.ts";
+
+/** How long {@linkcode TlsConn.close} waits for the peer to take what is under way. */
+const CLOSE_TIMEOUT_MS = 2_000;
+/** How long {@linkcode TlsConn.getSession} waits by default. */
+const SESSION_TIMEOUT_MS = 2_000;
+
+/** What a connection is made from; for modules of this library. */
+export interface TlsConnInit {
+  engine: EngineConnection;
+  pump: Pump;
+  sessions: SessionQueue;
+  info: HandshakeInfo;
+  sessionMiss: SessionMiss | null;
+  /** Called once, when the connection is over. */
+  onEnd?: () => void;
+}
+
+/**
+ * A TLS connection after its handshake.
+ *
+ * It is read and written by {@linkcode TlsConn.read} and {@linkcode TlsConn.write} or by the
+ * streams, not by both at once.
+ *
+ * @example
+ * ```ts ignore
+ * await using conn = await connectTls({ hostname: "example.com", port: 443 });
+ * await conn.write(new TextEncoder().encode("GET / HTTP/1.0\r\nhost: example.com\r\n\r\n"));
+ * const session = await conn.getSession();
+ * ```
+ */
+export class TlsConn {
+  readonly #engine: EngineConnection;
+  readonly #pump: Pump;
+  readonly #sessions: SessionQueue;
+  readonly #info: HandshakeInfo;
+  readonly #sessionMiss: SessionMiss | null;
+  readonly #onEnd: (() => void) | undefined;
+  #error: TlsError | undefined;
+  #closing: Promise<void> | undefined;
+  #writing: Promise<unknown> = Promise.resolve();
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array> | undefined;
+
+  /** Made by `connectTls()` and `startTls()`. */
+  constructor(init: TlsConnInit) {
+    this.#engine = init.engine;
+    this.#pump = init.pump;
+    this.#sessions = init.sessions;
+    this.#info = init.info;
+    this.#sessionMiss = init.sessionMiss;
+    this.#onEnd = init.onEnd;
+  }
+
+  /** What the handshake negotiated. It has taken place; the promise is there for symmetry. */
+  handshake(): Promise<HandshakeInfo> {
+    return Promise.resolve({ ...this.#info });
+  }
+
+  /** Whether the connection resumed a session: both ends agree on it, or the handshake fails. */
+  get sessionReused(): boolean {
+    return this.#info.resumed;
+  }
+
+  /** Why the session that was asked for was not resumed; `null` if it was, or none was asked for. */
+  get sessionMiss(): SessionMiss | null {
+    return this.#sessionMiss;
+  }
+
+  /** The newest session received so far, or `null`. */
+  get session(): Session | null {
+    return this.#sessions.newest;
+  }
+
+  /**
+   * The newest session; waits for the first one where none has come yet. On TLS 1.3 servers send
+   * tickets after the handshake, so this reads ahead, into the connection's bounded buffer.
+   *
+   * @param options `timeout` in milliseconds, 2,000 by default; `signal` stops the wait and
+   * rejects with its reason.
+   * @returns `null` if none came in time, or none can come any more.
+   */
+  async getSession(
+    options: { timeout?: number; signal?: AbortSignal } = {},
+  ): Promise<Session | null> {
+    options.signal?.throwIfAborted();
+    const timedOut = Symbol();
+    using limit = deadline(options.timeout ?? SESSION_TIMEOUT_MS, options.signal, () => timedOut);
+    try {
+      while (this.#sessions.newest === null && this.#canReceive()) {
+        await limit.race(this.#receiveAhead());
+      }
+    } catch (error) {
+      if (error !== timedOut) throw error;
+    }
+    return this.#sessions.newest;
+  }
+
+  /** Reads once, into the connection's buffer; errors are left for `read()` to throw. */
+  async #receiveAhead(): Promise<void> {
+    const arrival = this.#sessions.arrival();
+    try {
+      // A full buffer: a ticket can come only when plaintext has been read.
+      if (await this.#pump.fill() === "full") await arrival;
+    } catch (error) {
+      this.#fail(error as TlsError);
+    }
+  }
+
+  #canReceive(): boolean {
+    return this.#closing === undefined && this.#error === undefined &&
+      !this.#engine.peerClosed && this.#engine.error === undefined;
+  }
+
+  /**
+   * Sessions as they come, oldest first; ends with the connection. It reads ahead as
+   * `getSession()` does. The 16 newest wait for a slow iterator; each goes to one iterator.
+   */
+  async *sessions(): AsyncGenerator<Session, void, void> {
+    for (;;) {
+      const next = this.#sessions.shift();
+      if (next !== undefined) yield next;
+      else if (this.#canReceive()) await this.#receiveAhead();
+      else return;
+    }
+  }
+
+  /**
+   * Reads decrypted bytes.
+   *
+   * @param into Where they go.
+   * @returns How many, or `null` at the end: the peer sent close_notify.
+   * @throws {TlsError} `ERR_TLS_TRUNCATED` if the byte stream ended without close_notify.
+   */
+  async read(into: Uint8Array): Promise<number | null> {
+    if (into.length === 0) return 0;
+    for (;;) {
+      if (this.#closing !== undefined) throw this.#error ?? closedError();
+      // Plaintext first: what came before an error is good.
+      const n = this.#engine.readPlaintext(into);
+      if (n > 0) return n;
+      const error = this.#error ?? this.#engine.error;
+      if (error !== undefined) throw this.#abandon(error);
+      if (this.#engine.peerClosed) return null;
+      try {
+        await this.#pump.fill();
+      } catch (error) {
+        this.#fail(error as TlsError);
+      }
+    }
+  }
+
+  /**
+   * Encrypts and sends all of the bytes. The promise waits until the transport has taken them,
+   * which is what slows a fast writer down.
+   *
+   * @returns The number of bytes: all.
+   */
+  write(bytes: Uint8Array): Promise<number> {
+    const written = this.#writing.then(() => this.#write(bytes));
+    this.#writing = written.catch(() => {});
+    return written;
+  }
+
+  async #write(bytes: Uint8Array): Promise<number> {
+    for (let sent = 0; sent < bytes.length;) {
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#closing !== undefined || this.#engine.closed) throw closedError();
+      sent += this.#engine.writePlaintext(sent === 0 ? bytes : bytes.subarray(sent));
+      try {
+        await this.#pump.flush();
+      } catch (error) {
+        throw this.#fail(error as TlsError);
+      }
+    }
+    return bytes.length;
+  }
+
+  /** Sends close_notify: the peer reads an end, and can still send. */
+  closeWrite(): Promise<void> {
+    const closed = this.#writing.then(async () => {
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#closing !== undefined) return;
+      this.#engine.close();
+      await this.#pump.flush();
+    });
+    this.#writing = closed.catch(() => {});
+    return closed;
+  }
+
+  /**
+   * Sends close_notify and ends the connection; waits, 2 seconds at most, until what was written
+   * is sent. Reads under way reject with `ERR_TLS_CLOSED`. It never rejects; a second call waits
+   * for the first.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    using limit = deadline(CLOSE_TIMEOUT_MS, undefined, closedError);
+    try {
+      await limit.race(this.#writing);
+      if (this.#error === undefined && this.#engine.error === undefined) this.#engine.close();
+      await limit.race(this.#pump.flush());
+    } catch {
+      // The peer does not take it, or is gone: the connection ends all the same.
+    }
+    this.#sessions.end();
+    await this.#pump.end();
+    this.#onEnd?.();
+  }
+
+  /** Fails for good: nothing is left to read. The alert for the peer goes out if it can. */
+  #abandon(error: TlsError): TlsError {
+    const first = this.#fail(error);
+    this.close();
+    return first;
+  }
+
+  /** Remembers the first error. */
+  #fail(error: TlsError): TlsError {
+    if (this.#error === undefined && this.#closing === undefined) {
+      this.#error = error;
+      this.#sessions.end();
+    }
+    return this.#error ?? closedError();
+  }
+
+  /** The decrypted bytes as a stream: it reads only when asked, and cancelling it closes. */
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#readable ??= new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: 64 * 1024,
+      pull: async (controller) => {
+        const request = controller.byobRequest!;
+        const n = await this.read(request.view as Uint8Array);
+        if (n === null) {
+          controller.close();
+          request.respond(0);
+        } else request.respond(n);
+      },
+      cancel: () => this.close(),
+    }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+  }
+
+  /** Takes bytes to send: closing it sends close_notify, aborting it closes the connection. */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#writable ??= new WritableStream({
+      write: async (chunk) => {
+        await this.write(chunk);
+      },
+      close: () => this.closeWrite(),
+      abort: () => this.close(),
+    });
+  }
+
+  /** As {@linkcode TlsConn.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Names the connection without its secrets. */
+  toString(): string {
+    const how = this.#info.resumed ? "resumed" : "full";
+    return `TlsConn(${this.#info.protocol}, ${this.#info.serverName}, ${how})`;
+  }
+}

@@ -1,0 +1,3 @@
+module reprise.test/peers
+
+go 1.23

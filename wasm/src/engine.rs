@@ -1,0 +1,421 @@
+//! One connection without I/O: TLS bytes in, TLS bytes out, plaintext, sessions.
+//!
+//! Nothing here awaits or fails by exception. A call that makes the connection fail sets
+//! `flag::FAILED`; plaintext that came before the failure can still be taken, and the output then
+//! ends with the alert for the peer.
+
+use core::cell::RefCell;
+use std::sync::Arc;
+
+use rustls::client::danger::ServerVerifier;
+use rustls::client::{ClientHandshake, ClientSide};
+use rustls::crypto::{Identity, VerifiedIdentity};
+use rustls::error::CertificateError;
+use rustls::split::{ReceiveTraffic, ReceiveTrafficState, SendTraffic, SplitConnection};
+use rustls::{ConnectionOutputs, Error, HandshakeKind, SideData};
+use wasm_bindgen::prelude::*;
+
+use crate::certificate;
+use crate::clock;
+use crate::error::EngineError;
+use crate::input_buffer::InputBuffer;
+use crate::key_log::KeyLogLines;
+use crate::one_shot_store::OneShotStore;
+use crate::status::{flag, word};
+use crate::verify::ChainVerifier;
+
+/// Plaintext on its way to be encrypted; one for the instance, as every call empties it.
+const STAGING_SIZE: usize = 64 * 1024;
+/// Output buffers above this are given back when empty.
+const KEPT_OUTPUT: usize = 80 * 1024;
+
+thread_local! {
+    static STAGING: RefCell<Vec<u8>> = RefCell::new(vec![0; STAGING_SIZE]);
+}
+
+/// Where the host puts plaintext before `Connection::send()`.
+#[wasm_bindgen]
+pub fn staging_ptr() -> usize {
+    STAGING.with_borrow(|staging| staging.as_ptr() as usize)
+}
+
+#[wasm_bindgen]
+pub fn staging_size() -> usize {
+    STAGING_SIZE
+}
+
+/// The end of a certificate's validity in seconds since 1970; NaN where it cannot be read.
+#[wasm_bindgen]
+pub fn not_after(certificate: &[u8]) -> f64 {
+    certificate::not_after(certificate).map_or(f64::NAN, |seconds| seconds as f64)
+}
+
+enum Handshake {
+    Client(ClientHandshake),
+    Over,
+}
+
+enum Receive {
+    Client(ReceiveTraffic<ClientSide>),
+    Over,
+}
+
+#[wasm_bindgen]
+pub struct Connection {
+    status: Box<[u32; word::COUNT]>,
+    input: InputBuffer,
+    output: Vec<u8>,
+    transmit: Vec<u8>,
+    handshake: Handshake,
+    receive: Receive,
+    send: Option<SendTraffic>,
+    outputs: Option<ConnectionOutputs>,
+    /// Present where the host checks chains too.
+    ask: Option<Arc<ChainVerifier>>,
+    wants_verify: bool,
+    /// The rest of a flight may be buffered behind the certificate that was verified.
+    process_again: bool,
+    peer_closed: bool,
+    closed: bool,
+    error: Option<EngineError>,
+    store: Arc<OneShotStore>,
+    key_log: Option<Arc<KeyLogLines>>,
+}
+
+impl Connection {
+    pub(crate) fn client(
+        handshake: ClientHandshake,
+        ask: Option<Arc<ChainVerifier>>,
+        store: Arc<OneShotStore>,
+        key_log: Option<Arc<KeyLogLines>>,
+        output: Vec<u8>,
+    ) -> Self {
+        let mut connection = Self {
+            status: Box::new([0; word::COUNT]),
+            input: InputBuffer::default(),
+            output,
+            transmit: Vec::new(),
+            handshake: Handshake::Client(handshake),
+            receive: Receive::Over,
+            send: None,
+            outputs: None,
+            ask,
+            wants_verify: false,
+            process_again: false,
+            peer_closed: false,
+            closed: false,
+            error: None,
+            store,
+            key_log,
+        };
+        connection.update_status();
+        connection
+    }
+
+    fn advance(&mut self) -> Result<(), EngineError> {
+        let mut process = self.input.has_tls() | core::mem::take(&mut self.process_again);
+        while process && !self.wants_verify {
+            process = match core::mem::replace(&mut self.handshake, Handshake::Over) {
+                Handshake::Client(handshake) => self.advance_client(handshake)?,
+                Handshake::Over => break,
+            };
+        }
+        self.advance_traffic()
+    }
+
+    /// One step; true if another may follow without more input.
+    fn advance_client(&mut self, handshake: ClientHandshake) -> Result<bool, EngineError> {
+        let next = match handshake {
+            ClientHandshake::NeedsInput(needs) => {
+                let next = needs.process(&mut self.input, &mut self.output)?;
+                if let ClientHandshake::NeedsInput(_) = next {
+                    self.handshake = Handshake::Client(next);
+                    return Ok(false);
+                }
+                next
+            }
+            ClientHandshake::VerifyServerIdentity(verify) => {
+                let Some(verifier) = &self.ask else {
+                    self.handshake = Handshake::Client(verify.with_config(&mut self.output)?);
+                    return Ok(true);
+                };
+                let checked = verify.presented_identity().and_then(|presented| {
+                    verifier.verify_identity(&presented).map(VerifiedIdentity::into_owned)
+                });
+                if let Err(error) = checked {
+                    verify.continue_with(Err(error), &mut self.output)?;
+                    return Ok(false);
+                }
+                self.wants_verify = true;
+                ClientHandshake::VerifyServerIdentity(verify)
+            }
+            ClientHandshake::Complete(split) => {
+                let SplitConnection { send, receive, outputs, .. } = split;
+                self.send = Some(send);
+                self.receive = Receive::Client(receive);
+                self.outputs = Some(outputs);
+                return Ok(false);
+            }
+            _ => return Err(EngineError::misuse("unknown handshake state")),
+        };
+        self.handshake = Handshake::Client(next);
+        Ok(true)
+    }
+
+    fn advance_traffic(&mut self) -> Result<(), EngineError> {
+        let mut flush = false;
+        let result = match core::mem::replace(&mut self.receive, Receive::Over) {
+            Receive::Client(receive) => read_traffic(receive, &mut self.input, &mut flush)
+                .map(|next| next.map_or(Receive::Over, Receive::Client)),
+            Receive::Over => return Ok(()),
+        };
+        // An error leaves an alert with the sender.
+        if (flush || result.is_err())
+            && let Some(send) = &mut self.send
+        {
+            let _ = send.write((&[][..]).into(), &mut self.output);
+        }
+        self.receive = result?;
+        self.peer_closed = matches!(self.receive, Receive::Over);
+        Ok(())
+    }
+
+    fn fail(&mut self, error: EngineError) {
+        self.handshake = Handshake::Over;
+        self.receive = Receive::Over;
+        self.wants_verify = false;
+        self.error.get_or_insert(error);
+    }
+
+    fn resumed(&self) -> bool {
+        let kind = self.outputs.as_ref().and_then(|outputs| outputs.handshake_kind());
+        matches!(kind, Some(HandshakeKind::Resumed | HandshakeKind::ResumedWithHelloRetryRequest))
+    }
+
+    fn update_status(&mut self) {
+        let flags = [
+            (flag::HANDSHAKING, matches!(self.handshake, Handshake::Client(_))),
+            (flag::WANTS_VERIFY, self.wants_verify),
+            (flag::RESUMED, self.resumed()),
+            (flag::PEER_CLOSED, self.peer_closed),
+            (flag::FAILED, self.error.is_some()),
+            (flag::CLOSED, self.closed),
+        ];
+        let (plain_ptr, plain_len) = self.input.plain();
+        let status = &mut *self.status;
+        status[word::FLAGS] = flags.iter().filter(|(_, set)| *set).map(|(bit, _)| bit).sum();
+        status[word::PLAIN_PTR] = plain_ptr as u32;
+        status[word::PLAIN_LEN] = plain_len as u32;
+        status[word::OUTPUT_LEN] = self.output.len() as u32;
+        status[word::TRANSMIT_PTR] = self.transmit.as_ptr() as usize as u32;
+        status[word::TRANSMIT_LEN] = self.transmit.len() as u32;
+        status[word::SESSIONS] = self.store.received_len() as u32;
+        status[word::KEY_LOG] = self.key_log.as_ref().map_or(0, |lines| lines.len() as u32);
+    }
+}
+
+/// Decrypts every whole record in the buffer. `None`: the peer closed its direction.
+fn read_traffic<S: SideData>(
+    mut receive: ReceiveTraffic<S>,
+    input: &mut InputBuffer,
+    flush: &mut bool,
+) -> Result<Option<ReceiveTraffic<S>>, Error> {
+    let base = input.base();
+    loop {
+        let mut exhausted = true;
+        let mut state = match receive.read(input)? {
+            ReceiveTrafficState::Available(mut available) => {
+                exhausted = false;
+                let data = available.data();
+                let (start, len) = (data.as_ptr() as usize - base, data.len());
+                let next = available.into_next();
+                input.push_plain(start, len);
+                next
+            }
+            ReceiveTrafficState::FlushSender(sender) => {
+                *flush = true;
+                sender.into_next()
+            }
+            ReceiveTrafficState::ReadMore(receive) => ReceiveTrafficState::ReadMore(receive),
+            ReceiveTrafficState::CloseNotify => return Ok(None),
+        };
+        if let ReceiveTrafficState::FlushSender(sender) = state {
+            *flush = true;
+            state = sender.into_next();
+        }
+        match state {
+            ReceiveTrafficState::ReadMore(more) if exhausted => return Ok(Some(more)),
+            ReceiveTrafficState::ReadMore(more) => receive = more,
+            _ => return Ok(None),
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Connection {
+    /// Where the status words are (`status.rs`); the place does not change.
+    pub fn status_ptr(&self) -> usize {
+        self.status.as_ptr() as usize
+    }
+
+    /// Makes room for TLS bytes; see `word::INPUT_PTR`. The host calls it before each read, and
+    /// neither this nor `receive()` while one is under way.
+    pub fn prepare_input(&mut self) {
+        let (ptr, space) = self.input.prepare();
+        self.status[word::INPUT_PTR] = ptr as u32;
+        self.status[word::INPUT_SPACE] = space as u32;
+        self.update_status();
+    }
+
+    /// The host put `n` TLS bytes at `word::INPUT_PTR`.
+    pub fn receive(&mut self, n: usize, now: f64) {
+        clock::set_now(now);
+        self.input.received(n);
+        self.run();
+    }
+
+    fn run(&mut self) {
+        if let Err(error) = self.advance() {
+            self.fail(error);
+        }
+        self.update_status();
+    }
+
+    /// The host took `n` bytes of plaintext.
+    pub fn take_plain(&mut self, n: usize) {
+        self.input.take_plain(n);
+        self.update_status();
+    }
+
+    /// Encrypts `n` bytes of the staging area into the output.
+    pub fn send(&mut self, n: usize) -> Result<(), JsValue> {
+        let send = self.send.as_mut().ok_or_else(|| EngineError::misuse("cannot send now"))?;
+        let sent = STAGING.with_borrow_mut(|staging| {
+            let sent = send.write((&staging[..n]).into(), &mut self.output);
+            staging[..n].fill(0);
+            sent
+        });
+        self.update_status();
+        sent.map_err(|error| EngineError::from(error).into())
+    }
+
+    /// Sends close_notify (RFC 8446 §6.1); receiving goes on. A second call does nothing.
+    pub fn close(&mut self) -> Result<(), JsValue> {
+        if let Some(send) = self.send.take() {
+            send.close(&mut self.output).map_err(EngineError::from)?;
+            self.closed = true;
+        }
+        self.update_status();
+        Ok(())
+    }
+
+    /// Asks for new traffic keys in both directions (RFC 8446 §4.6.3); an error on TLS 1.2.
+    pub fn update_keys(&mut self) -> Result<(), JsValue> {
+        let send = self.send.as_mut().ok_or_else(|| EngineError::misuse("cannot send now"))?;
+        send.refresh_traffic_keys(&mut self.output).map_err(EngineError::from)?;
+        self.update_status();
+        Ok(())
+    }
+
+    /// Moves the output to `word::TRANSMIT_PTR`, where it stays until `end_transmit()`.
+    pub fn begin_transmit(&mut self) {
+        assert!(self.transmit.is_empty(), "a transmission is under way");
+        core::mem::swap(&mut self.transmit, &mut self.output);
+        self.update_status();
+    }
+
+    pub fn end_transmit(&mut self) {
+        self.transmit.clear();
+        if self.transmit.capacity() > KEPT_OUTPUT {
+            self.transmit = Vec::new();
+        }
+        self.update_status();
+    }
+
+    /// The host's answer to `flag::WANTS_VERIFY`.
+    pub fn verified(&mut self, accepted: bool, now: f64) {
+        clock::set_now(now);
+        if !core::mem::take(&mut self.wants_verify) {
+            return;
+        }
+        let Handshake::Client(ClientHandshake::VerifyServerIdentity(verify)) =
+            core::mem::replace(&mut self.handshake, Handshake::Over)
+        else {
+            return;
+        };
+        let answer = match accepted {
+            true => verify.presented_identity().map(|presented| {
+                VerifiedIdentity::assertion(presented.identity.clone().into_owned())
+            }),
+            false => Err(CertificateError::ApplicationVerificationFailure.into()),
+        };
+        match verify.continue_with(answer, &mut self.output) {
+            Ok(next) => {
+                self.handshake = Handshake::Client(next);
+                self.process_again = true;
+            }
+            Err(error) => self.fail(error.into()),
+        }
+        self.run();
+    }
+
+    /// The chain that the peer presented, end entity first: each a length of 3 bytes and the DER.
+    pub fn peer_certificates(&self) -> Vec<u8> {
+        let identity = match (&self.handshake, &self.outputs) {
+            (Handshake::Client(ClientHandshake::VerifyServerIdentity(verify)), _) => {
+                verify.presented_identity().ok().map(|presented| presented.identity.clone())
+            }
+            (_, Some(outputs)) => {
+                outputs.peer_identity().map(|verified| verified.identity().clone())
+            }
+            _ => None,
+        };
+        let mut list = Vec::new();
+        if let Some(Identity::X509(chain)) = identity {
+            for der in core::iter::once(&chain.end_entity).chain(&chain.intermediates) {
+                list.extend_from_slice(&(der.len() as u32).to_be_bytes()[1..]);
+                list.extend_from_slice(der);
+            }
+        }
+        list
+    }
+
+    /// The oldest session that was received and not polled, as `session.rs` has it.
+    pub fn poll_session(&mut self) -> Option<Vec<u8>> {
+        let state = self.store.pop_received();
+        self.update_status();
+        state
+    }
+
+    /// The oldest key log line not polled.
+    pub fn poll_key_log(&mut self) -> Option<String> {
+        let line = self.key_log.as_ref().and_then(|lines| lines.pop());
+        self.update_status();
+        line
+    }
+
+    /// The error behind `flag::FAILED`.
+    pub fn error(&self) -> JsValue {
+        self.error.clone().map_or(JsValue::UNDEFINED, JsValue::from)
+    }
+
+    /// Negotiated protocol version, 0 before it is known.
+    pub fn protocol(&self) -> u16 {
+        self.outputs.as_ref().and_then(|o| o.protocol_version()).map_or(0, |v| v.0)
+    }
+
+    pub fn cipher_suite(&self) -> u16 {
+        self.outputs.as_ref().and_then(|o| o.negotiated_cipher_suite()).map_or(0, |s| s.suite().0)
+    }
+
+    /// Key exchange group, 0 where none took place (TLS 1.2 resumption).
+    pub fn group(&self) -> u16 {
+        let group = self.outputs.as_ref().and_then(|o| o.negotiated_key_exchange_group());
+        group.map_or(0, |group| group.name().0)
+    }
+
+    pub fn alpn(&self) -> Option<Vec<u8>> {
+        let alpn = self.outputs.as_ref().and_then(|o| o.alpn_protocol());
+        alpn.map(|protocol| protocol.as_ref().to_vec())
+    }
+}

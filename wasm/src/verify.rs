@@ -1,0 +1,124 @@
+//! How a server's chain is verified: webpki against the context's roots and revocation lists,
+//! then pinned keys. Used for handshakes and, before a session is offered, for its stored chain.
+
+use std::sync::Arc;
+
+use core::hash::Hasher;
+use pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{
+    HandshakeSignatureValid, ServerIdentity, ServerVerifier, SignatureVerificationInput,
+};
+use rustls::crypto::{
+    CryptoProvider, Identity, SignatureScheme, VerifiedIdentity, WebPkiSupportedAlgorithms,
+    verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::error::CertificateError;
+use rustls::server::ParsedCertificate;
+use rustls::{Error, RootCertStore};
+
+/// What a context asks of a chain.
+#[derive(Default)]
+pub(crate) struct VerifyOptions {
+    pub(crate) crls: Vec<CertificateRevocationListDer<'static>>,
+    /// SHA-256 of SubjectPublicKeyInfos, one of which the end entity must have.
+    pub(crate) pinned_keys: Vec<[u8; 32]>,
+    pub(crate) danger_disable_verification: bool,
+    pub(crate) danger_disable_hostname_verification: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct ChainVerifier {
+    /// `None`: chains are not verified.
+    webpki: Option<WebPkiServerVerifier>,
+    check_name: bool,
+    pinned_keys: Vec<[u8; 32]>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ChainVerifier {
+    pub(crate) fn new(
+        roots: Arc<RootCertStore>,
+        options: VerifyOptions,
+        provider: &CryptoProvider,
+    ) -> Result<Self, String> {
+        let webpki = if options.danger_disable_verification {
+            None
+        } else {
+            let builder = WebPkiServerVerifier::builder(roots, provider)
+                .with_crls(options.crls)
+                .enforce_revocation_expiration();
+            Some(builder.build().map_err(|error| error.to_string())?)
+        };
+        Ok(Self {
+            webpki,
+            check_name: !options.danger_disable_hostname_verification,
+            pinned_keys: options.pinned_keys,
+            algorithms: provider.signature_verification_algorithms,
+        })
+    }
+
+    fn check_pins(&self, identity: &Identity<'_>) -> Result<(), Error> {
+        if self.pinned_keys.is_empty() {
+            return Ok(());
+        }
+        let Identity::X509(chain) = identity else {
+            return Err(CertificateError::BadEncoding.into());
+        };
+        let end_entity = CertificateDer::from(chain.end_entity.as_ref());
+        let spki = ParsedCertificate::try_from(&end_entity)?.subject_public_key_info();
+        let digest = ring::digest::digest(&ring::digest::SHA256, spki.as_ref());
+        match self.pinned_keys.iter().any(|pin| pin[..] == *digest.as_ref()) {
+            true => Ok(()),
+            false => Err(CertificateError::ApplicationVerificationFailure.into()),
+        }
+    }
+}
+
+impl ServerVerifier for ChainVerifier {
+    fn verify_identity<'a>(
+        &self,
+        identity: &ServerIdentity<'a, '_>,
+    ) -> Result<VerifiedIdentity<'a>, Error> {
+        if let Some(webpki) = &self.webpki {
+            match webpki.verify_identity(identity) {
+                Ok(_) => {}
+                // webpki looks at the name last: the chain itself is good.
+                Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                )) if !self.check_name => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.check_pins(identity.identity)?;
+        Ok(VerifiedIdentity::assertion(identity.identity.clone()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(input, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(input, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+
+    fn request_ocsp_response(&self) -> bool {
+        false
+    }
+
+    fn hash_config(&self, _: &mut dyn Hasher) {
+        // rustls binds its session store's keys to this; every connection here has a store of
+        // its own, and the host's context fingerprint binds sessions.
+    }
+}

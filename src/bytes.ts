@@ -95,7 +95,7 @@ export class ByteWriter {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** UTF-8. */
 export function utf8(text: string): Uint8Array<ArrayBuffer> {

@@ -60,7 +60,9 @@ export class ClientEngine {
     const offer = session && await prepareOffer(session, target, instance, context);
     const ask = clientContextInternals.verify(target.context) !== undefined;
     const state = offer?.state ?? new Uint8Array(0);
-    const connection = instance.call(() => context.connect(target.serverName, state, ask, now()));
+    const connection = instance.call(() =>
+      context.connect(target.serverName, state, ask, new Uint8Array(0), now())
+    );
     return new ClientEngine(target, instance, wrapConnection(instance, connection), offer);
   }
 

@@ -31,6 +31,7 @@ const enum Word {
   TransmitLen,
   Sessions,
   KeyLog,
+  EarlyLength,
   Count,
 }
 
@@ -42,11 +43,18 @@ const enum Flag {
   PeerClosed = 8,
   Failed = 16,
   Closed = 32,
+  WantsConfig = 64,
+  EarlyOffered = 128,
+  EarlyAccepted = 256,
 }
 
 /** The time as the engine takes it: seconds since 1970. */
 export function now(): number {
   return Date.now() / 1000;
+}
+
+function misuse(message: string): TlsError {
+  return new TlsError("ERR_TLS_ENGINE_MISUSE", message, { origin: "local" });
 }
 
 function panicked(cause: unknown): TlsError {
@@ -57,10 +65,23 @@ function panicked(cause: unknown): TlsError {
   );
 }
 
+/** Why something sealed does not open, in the words of `sessionMiss`. */
+export class Refusal extends Error {
+  /** The reason. */
+  readonly reason: string;
+
+  /** Made of what the engine says. */
+  constructor(reason: string) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
 /** Makes an error of what crossed the boundary: `CODE NUL alert NUL message`. */
-function engineError(crossed: string): TlsError | TypeError {
+function engineError(crossed: string): TlsError | TypeError | Refusal {
   const [code, alert, message] = crossed.split("\0");
   if (code === "OPTION") return new TypeError(message);
+  if (code === "REASON") return new Refusal(message);
   const origin = code.startsWith("ERR_TLS_ENGINE") ? "local" : "peer";
   const name = alert === "" ? undefined : alertName(Number(alert));
   const text = message.charAt(0).toUpperCase() + message.slice(1);
@@ -70,6 +91,7 @@ function engineError(crossed: string): TlsError | TypeError {
 /** One instance of the wasm file. */
 export class EngineInstance {
   readonly #exports: EngineExports;
+  readonly #onPanic = new Set<() => void>();
   #panic: TlsError | undefined;
 
   /** Instantiates the wasm file. */
@@ -88,6 +110,12 @@ export class EngineInstance {
     return this.#panic;
   }
 
+  /** Has `callback` called when this instance stops. Returns what takes that back. */
+  whenPanicked(callback: () => void): () => void {
+    this.#onPanic.add(callback);
+    return () => this.#onPanic.delete(callback);
+  }
+
   /** The instance's memory. */
   get memory(): WebAssembly.Memory {
     return this.#exports.memory;
@@ -102,6 +130,8 @@ export class EngineInstance {
       if (typeof error === "string") throw engineError(error);
       if (error instanceof TlsError) throw error;
       this.#panic = panicked(error);
+      for (const callback of this.#onPanic) callback();
+      this.#onPanic.clear();
       throw this.#panic;
     }
   }
@@ -135,6 +165,11 @@ export class EngineConnection {
   readonly #stagingSize: number;
   #status: Uint32Array;
   #memory: Uint8Array;
+  /** Room that was handed out and not used. */
+  #space = 0;
+  /** How much of the bytes under transmission was transmitted. */
+  #transmitted = 0;
+  #forgetPanic: (() => void) | undefined;
   #freed = false;
 
   static {
@@ -153,9 +188,7 @@ export class EngineConnection {
   }
 
   #call<T>(action: (connection: Connection) => T): T {
-    if (this.#freed) {
-      throw new TlsError("ERR_TLS_ENGINE_MISUSE", "The connection was freed", { origin: "local" });
-    }
+    if (this.#freed) throw misuse("The connection was freed");
     return this.#instance.call(() => action(this.#connection));
   }
 
@@ -209,6 +242,26 @@ export class EngineConnection {
     return this.#flag(Flag.Closed);
   }
 
+  /** Whether a ClientHello is there, and a server must say what is answered. */
+  get wantsConfig(): boolean {
+    return this.#flag(Flag.WantsConfig);
+  }
+
+  /** Whether early data went with the ClientHello. */
+  get earlyDataOffered(): boolean {
+    return this.#flag(Flag.EarlyOffered);
+  }
+
+  /** Whether early data was accepted. */
+  get earlyDataAccepted(): boolean {
+    return this.#flag(Flag.EarlyAccepted);
+  }
+
+  /** What stopped the engine instance, and this connection with it. */
+  get panic(): TlsError | undefined {
+    return this.#instance.panic;
+  }
+
   /** What made the connection fail. Plaintext before it may still be there. */
   get error(): TlsError | undefined {
     if (this.#instance.panic !== undefined) return this.#instance.panic;
@@ -234,11 +287,16 @@ export class EngineConnection {
    */
   inputSpace(): Uint8Array {
     this.#call((connection) => connection.prepare_input());
+    this.#space = this.#word(Word.InputSpace);
     return this.#slice(Word.InputPtr, Word.InputSpace);
   }
 
   /** Takes `n` bytes that were put into the space: decrypts in place, drives the handshake. */
   receiveTls(n: number, seconds: number = now()): void {
+    if (!Number.isInteger(n) || n < 0 || n > this.#space) {
+      throw misuse(`The input space has ${this.#space} bytes, not ${n}`);
+    }
+    this.#space = 0;
     this.#call((connection) => connection.receive(n, seconds));
   }
 
@@ -256,22 +314,34 @@ export class EngineConnection {
   writePlaintext(bytes: Uint8Array): number {
     const n = Math.min(bytes.length, this.#stagingSize);
     this.#view().set(n === bytes.length ? bytes : bytes.subarray(0, n), this.#stagingPtr);
-    this.#call((connection) => connection.send(n));
+    try {
+      this.#call((connection) => connection.send(n));
+    } catch (error) {
+      this.#view().fill(0, this.#stagingPtr, this.#stagingPtr + n);
+      throw error;
+    }
     return n;
   }
 
   /**
    * TLS bytes for the peer, in wasm memory, or `undefined` if there are none. They stay in place
-   * until {@linkcode EngineConnection.transmitted} is called, which must come next.
+   * until {@linkcode EngineConnection.transmitted} is called; until then they are handed out
+   * again, as a view of them may have to be made anew if the memory grows.
    */
   pollTransmit(): Uint8Array | undefined {
-    if (this.outputLength === 0) return undefined;
-    this.#call((connection) => connection.begin_transmit());
-    return this.#slice(Word.TransmitPtr, Word.TransmitLen);
+    if (this.#word(Word.TransmitLen) === 0) {
+      if (this.outputLength === 0) return undefined;
+      this.#call((connection) => connection.begin_transmit());
+    }
+    return this.#slice(Word.TransmitPtr, Word.TransmitLen).subarray(this.#transmitted);
   }
 
-  /** Lets go of what `pollTransmit()` handed out. */
-  transmitted(): void {
+  /** Lets go of the first `n` bytes that `pollTransmit()` handed out; of all by default. */
+  transmitted(n: number = Infinity): void {
+    const length = this.#word(Word.TransmitLen);
+    this.#transmitted = Math.min(this.#transmitted + n, length);
+    if (this.#transmitted < length) return;
+    this.#transmitted = 0;
     this.#call((connection) => connection.end_transmit());
   }
 
@@ -279,6 +349,18 @@ export class EngineConnection {
   pollSession(): Uint8Array | undefined {
     if (this.#word(Word.Sessions) === 0) return undefined;
     return this.#call((connection) => connection.poll_session());
+  }
+
+  /** Early data received and not taken, on a server; `undefined` if there is none. */
+  takeEarlyData(): Uint8Array | undefined {
+    if (this.#word(Word.EarlyLength) === 0) return undefined;
+    return this.#call((connection) => connection.take_early_data());
+  }
+
+  /** The oldest session that a server is to keep; `kept_session.ts` has the layout. */
+  pollKeptSession(): Uint8Array | undefined {
+    if (this.#word(Word.Sessions) === 0) return undefined;
+    return this.#call((connection) => connection.poll_kept_session());
   }
 
   /** The oldest key log line not polled. */
@@ -317,6 +399,11 @@ export class EngineConnection {
     }));
   }
 
+  /** Has `callback` called if the engine panics before the connection is freed. */
+  whenPanicked(callback: () => void): void {
+    this.#forgetPanic = this.#instance.whenPanicked(callback);
+  }
+
   /**
    * Frees and wipes the connection's memory. No read into the input space and no transmission may
    * be under way. A second call does nothing.
@@ -324,6 +411,7 @@ export class EngineConnection {
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
+    this.#forgetPanic?.();
     if (this.#instance.panic === undefined) this.#instance.call(() => this.#connection.free());
   }
 }

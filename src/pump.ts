@@ -31,6 +31,13 @@ export class Pump {
     this.#engine = engine;
     this.#transport = transport;
     this.#onReceived = onReceived;
+    // Whoever waits for bytes shall not wait for an engine that cannot take them.
+    engine.whenPanicked(() => transport.close());
+  }
+
+  /** What a failed read or write of the transport means. */
+  #failure(error: unknown): TlsError {
+    return this.#engine.panic ?? transportError(error);
   }
 
   /**
@@ -49,10 +56,11 @@ export class Pump {
     try {
       n = await this.#transport.read(space);
     } catch (error) {
-      throw transportError(error);
+      throw this.#failure(error);
     } finally {
       this.#filling = undefined;
     }
+    if (this.#engine.panic !== undefined) throw this.#engine.panic;
     if (n === null) {
       throw new TlsError(
         "ERR_TLS_TRUNCATED",
@@ -80,12 +88,13 @@ export class Pump {
   async #flush(): Promise<void> {
     try {
       for (let bytes = this.#engine.pollTransmit(); bytes; bytes = this.#engine.pollTransmit()) {
+        let sent: number | undefined;
         try {
-          await this.#transport.write(bytes);
+          sent = await this.#transport.write(bytes);
         } catch (error) {
-          throw transportError(error);
+          throw this.#failure(error);
         } finally {
-          this.#engine.transmitted();
+          this.#engine.transmitted(sent);
         }
       }
     } finally {

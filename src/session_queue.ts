@@ -13,8 +13,6 @@ const MAX_WAITING = 16;
 export class SessionQueue {
   #newest: Session | null = null;
   #waiting: Session[] = [];
-  #arrival = Promise.withResolvers<void>();
-  #ended = false;
 
   /** The newest session, or `null`. */
   get newest(): Session | null {
@@ -25,23 +23,6 @@ export class SessionQueue {
     this.#newest = session;
     if (this.#waiting.length === MAX_WAITING) this.#waiting.shift();
     this.#waiting.push(session);
-    this.#announce();
-  }
-
-  /** No more come. */
-  end(): void {
-    this.#ended = true;
-    this.#announce();
-  }
-
-  #announce(): void {
-    this.#arrival.resolve();
-    this.#arrival = Promise.withResolvers<void>();
-  }
-
-  /** Resolves with the next session or the end. */
-  arrival(): Promise<void> {
-    return this.#ended ? Promise.resolve() : this.#arrival.promise;
   }
 
   /** The oldest session not yet taken. */

@@ -57,6 +57,7 @@ export class TlsConn {
   #error: TlsError | undefined;
   #closing: Promise<void> | undefined;
   #writing: Promise<unknown> = Promise.resolve();
+  #drained: PromiseWithResolvers<void> | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
@@ -111,18 +112,28 @@ export class TlsConn {
     } catch (error) {
       if (error !== timedOut) throw error;
     }
+    if (this.#sessions.newest === null && this.#engine.panic !== undefined) {
+      throw this.#fail(this.#engine.panic);
+    }
     return this.#sessions.newest;
   }
 
   /** Reads once, into the connection's buffer; errors are left for `read()` to throw. */
   async #receiveAhead(): Promise<void> {
-    const arrival = this.#sessions.arrival();
     try {
+      if (await this.#pump.fill() === "received") return;
       // A full buffer: a ticket can come only when plaintext has been read.
-      if (await this.#pump.fill() === "full") await arrival;
+      this.#drained ??= Promise.withResolvers<void>();
+      await this.#drained.promise;
     } catch (error) {
       this.#fail(error as TlsError);
     }
+  }
+
+  /** Lets those go on who read ahead: there is room, or nothing more comes. */
+  #announceDrained(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
   }
 
   #canReceive(): boolean {
@@ -156,7 +167,10 @@ export class TlsConn {
       if (this.#closing !== undefined) throw this.#error ?? closedError();
       // Plaintext first: what came before an error is good.
       const n = this.#engine.readPlaintext(into);
-      if (n > 0) return n;
+      if (n > 0) {
+        if (this.#engine.plaintextLength === 0) this.#announceDrained();
+        return n;
+      }
       const error = this.#error ?? this.#engine.error;
       if (error !== undefined) throw this.#abandon(error);
       if (this.#engine.peerClosed) return null;
@@ -182,7 +196,8 @@ export class TlsConn {
 
   async #write(bytes: Uint8Array): Promise<number> {
     for (let sent = 0; sent < bytes.length;) {
-      if (this.#error !== undefined) throw this.#error;
+      const error = this.#error ?? this.#engine.error;
+      if (error !== undefined) throw error;
       if (this.#closing !== undefined || this.#engine.closed) throw closedError();
       sent += this.#engine.writePlaintext(sent === 0 ? bytes : bytes.subarray(sent));
       try {
@@ -224,7 +239,7 @@ export class TlsConn {
     } catch {
       // The peer does not take it, or is gone: the connection ends all the same.
     }
-    this.#sessions.end();
+    this.#announceDrained();
     await this.#pump.end();
     this.#onEnd?.();
   }
@@ -240,7 +255,7 @@ export class TlsConn {
   #fail(error: TlsError): TlsError {
     if (this.#error === undefined && this.#closing === undefined) {
       this.#error = error;
-      this.#sessions.end();
+      this.#announceDrained();
     }
     return this.#error ?? closedError();
   }
@@ -265,6 +280,10 @@ export class TlsConn {
   /** Takes bytes to send: closing it sends close_notify, aborting it closes the connection. */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable ??= new WritableStream({
+      // An abort waits for the write under way, which the peer may never take.
+      start: (controller) => {
+        controller.signal.addEventListener("abort", () => this.close(), { once: true });
+      },
       write: async (chunk) => {
         await this.write(chunk);
       },

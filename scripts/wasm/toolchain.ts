@@ -23,6 +23,19 @@ export interface Toolchain {
   versions: Record<string, string>;
 }
 
+/**
+ * What only a std built from source and a compiler that takes unstable flags allow: a panic traps
+ * at once (nobody would see its message in wasm anyway), Debug output names variants without their
+ * fields, and `error.rs` must name every variant of rustls's errors. It saves 30 KB gzipped.
+ */
+const CANONICAL_FLAGS = [
+  "-Zunstable-options",
+  "-Cpanic=immediate-abort",
+  "-Zfmt-debug=shallow",
+  "-Zlocation-detail=none",
+  "--cfg=reprise_exhaustive",
+];
+
 /** Finds the toolchain of this machine, or says what is missing. */
 export async function findToolchain(): Promise<Toolchain> {
   const debian = await isDebian();
@@ -93,6 +106,7 @@ export async function encodedRustflags({ kind, env }: Toolchain): Promise<string
   ];
   return [
     "-Ctarget-feature=+simd128",
+    ...(kind === "debian" ? CANONICAL_FLAGS : []),
     ...remaps.map(([from, to]) => `--remap-path-prefix=${from}=${to}`),
   ].join("\x1f");
 }

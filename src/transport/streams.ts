@@ -37,15 +37,17 @@ export function streamsTransport(streams: ByteStreams): Transport {
         rest = value;
       }
       const n = Math.min(rest.length, into.length);
-      into.set(rest.subarray(0, n));
+      if (n > 0) into.set(rest.subarray(0, n));
       rest = rest.subarray(n);
       return n;
     },
     async write(bytes) {
+      const chunk = bytes.slice();
       writing = true;
       await writer.ready;
-      await writer.write(bytes.slice());
+      await writer.write(chunk);
       writing = false;
+      return chunk.length;
     },
     close() {
       if (closed) return;

@@ -8,14 +8,16 @@
 export interface Transport {
   /**
    * Reads at least one byte into `into`, which may be memory of the engine: it must not be kept
-   * or transferred. `null` at the end of the stream. One read at a time.
+   * or transferred. `null` at the end of the stream. One read at a time. Engine memory that grows
+   * meanwhile detaches `into`: a transport that finds it empty then returns 0 and keeps the bytes.
    */
   read(into: Uint8Array): Promise<number | null>;
   /**
-   * Writes all of `bytes`, which may be memory of the engine: it must not be kept or transferred
-   * beyond the promise. One write at a time.
+   * Writes at least one of `bytes` and returns how many. They may be memory of the engine, and
+   * must not be kept or transferred beyond the promise, nor looked at again after a wait: engine
+   * memory that grows detaches them. One write at a time.
    */
-  write(bytes: Uint8Array): Promise<void>;
+  write(bytes: Uint8Array): Promise<number>;
   /** Ends both directions now; a read or write under way settles. A second call does nothing. */
   close(): void;
 }

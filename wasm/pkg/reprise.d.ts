@@ -17,9 +17,10 @@ declare class ClientContext {
     /**
      * Starts a handshake; the ClientHello is in the output at once. `state` is a session's
      * state that passed `check_session()`, or empty. With `ask`, the host's own check of the
-     * chain is awaited (`flag::WANTS_VERIFY`).
+     * chain is awaited (`flag::WANTS_VERIFY`). As much of `early_data` goes with the
+     * ClientHello as the session allows (`early_data_sent()`).
      */
-    connect(name: string, state: Uint8Array | number[], ask: boolean, now: number): Connection;
+    connect(name: string, state: Uint8Array | number[], ask: boolean, early_data: Uint8Array | number[], now: number): Connection;
 }
 
 /**
@@ -85,11 +86,24 @@ declare class Connection {
      * Moves the output to `word::TRANSMIT_PTR`, where it stays until `end_transmit()`.
      */
     begin_transmit(): void;
+    /**
+     * Answers the ClientHello, after all of the above.
+     */
+    choose_config(credentials: ServerCredentials, now: number): void;
     cipher_suite(): number;
+    /**
+     * What a server's host decides by, when `flag::WANTS_CONFIG` is set; `src/client_hello.ts`
+     * has the layout. Empty: the hello is not understood, and rustls will refuse it.
+     */
+    client_hello(): Uint8Array;
     /**
      * Sends close_notify (RFC 8446 §6.1); receiving goes on. A second call does nothing.
      */
     close(): void;
+    /**
+     * How many bytes of early data went with the ClientHello, on a client.
+     */
+    early_data_sent(): number;
     end_transmit(): void;
     /**
      * The error behind `flag::FAILED`.
@@ -100,9 +114,21 @@ declare class Connection {
      */
     group(): number;
     /**
+     * Seals this connection's sessions into tickets under the first key of a ring.
+     */
+    issue_tickets(ring: Uint8Array | number[]): void;
+    /**
+     * Keeps this connection's sessions for `poll_kept_session()`.
+     */
+    keep_sessions(): void;
+    /**
      * The chain that the peer presented, end entity first: each a length of 3 bytes and the DER.
      */
     peer_certificates(): Uint8Array;
+    /**
+     * The oldest session that is to be stored: `src/kept_session.ts` has the layout.
+     */
+    poll_kept_session(): Uint8Array | undefined;
     /**
      * The oldest key log line not polled.
      */
@@ -111,6 +137,10 @@ declare class Connection {
      * The oldest session that was received and not polled, as `session.rs` has it.
      */
     poll_session(): Uint8Array | undefined;
+    /**
+     * The session that the client may resume: one of those it offered, opened and checked.
+     */
+    preload(id: Uint8Array | number[], session: Uint8Array | number[]): void;
     /**
      * Makes room for TLS bytes; see `word::INPUT_PTR`. The host calls it before each read, and
      * neither this nor `receive()` while one is under way.
@@ -125,17 +155,33 @@ declare class Connection {
      */
     receive(n: number, now: number): void;
     /**
+     * Refuses the ClientHello with an alert.
+     */
+    refuse(alert: number): void;
+    /**
      * Encrypts `n` bytes of the staging area into the output.
      */
     send(n: number): void;
+    /**
+     * What the application keeps with this connection's sessions; until the client's Finished.
+     */
+    set_session_data(data: Uint8Array | number[]): void;
     /**
      * Where the status words are (`status.rs`); the place does not change.
      */
     status_ptr(): number;
     /**
+     * Early data received and not taken, on a server.
+     */
+    take_early_data(): Uint8Array;
+    /**
      * The host took `n` bytes of plaintext.
      */
     take_plain(n: number): void;
+    /**
+     * Tickets that were not sent because they are too large.
+     */
+    tickets_too_large(): number;
     /**
      * Asks for new traffic keys in both directions (RFC 8446 §4.6.3); an error on TLS 1.2.
      */
@@ -144,6 +190,99 @@ declare class Connection {
      * The host's answer to `flag::WANTS_VERIFY`.
      */
     verified(accepted: boolean, now: number): void;
+}
+
+/**
+ * What every connection of one set of options shares.
+ */
+declare class ServerContext {
+    private constructor();
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Waits for a ClientHello. With `ask`, the host's own check of a client's chain is awaited.
+     */
+    accept(ask: boolean): Connection;
+    /**
+     * Whether an opened session may be resumed: the empty string, or the reason why not, in the
+     * words of `missReasons`. Its chain is verified as of now.
+     */
+    check_session(session: Uint8Array | number[], server_name: string, now: number): string;
+    /**
+     * Opens a ticket: a ServerSession (`server_session.rs`). Throws the reason why it cannot, in
+     * the words of `missReasons`.
+     */
+    open_ticket(ring: Uint8Array | number[], server_name: string, ticket: Uint8Array | number[]): Uint8Array;
+}
+
+/**
+ * Certificate chains with their keys; the first that the client can verify is used.
+ */
+declare class ServerCredentials {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * The next certificate in DER of the chain being added, end entity first.
+     */
+    add_certificate(der: Uint8Array | number[]): void;
+    /**
+     * Ends a chain with its key (PKCS#8, SEC1 or PKCS#1 by `kind`) and OCSP response, or none.
+     */
+    add_key(kind: string, key: Uint8Array | number[], ocsp: Uint8Array | number[]): void;
+    constructor();
+}
+
+/**
+ * Collects a context's options; `build()` checks them together.
+ */
+declare class ServerOptions {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * The next ALPN protocol, in order of preference.
+     */
+    add_alpn(protocol: Uint8Array | number[]): void;
+    /**
+     * A certificate revocation list in DER, for clients' chains.
+     */
+    add_crl(der: Uint8Array | number[]): void;
+    /**
+     * A certificate in DER under which clients' chains are trusted.
+     */
+    add_root(der: Uint8Array | number[]): void;
+    /**
+     * A cipher suite to take. Without any, all.
+     */
+    add_suite(suite: number): void;
+    build(): ServerContext;
+    /**
+     * `fingerprint` binds what is sealed to the context.
+     */
+    constructor(fingerprint: Uint8Array | number[]);
+    /**
+     * Asks clients for a certificate.
+     */
+    set_client_auth(mandatory: boolean): void;
+    /**
+     * Keeps key log lines.
+     */
+    set_key_log(): void;
+    /**
+     * Seconds for which a session may be resumed.
+     */
+    set_max_age(seconds: number): void;
+    /**
+     * Bytes of early data to take; 0: none.
+     */
+    set_max_early_data(size: number): void;
+    /**
+     * TLS 1.3 tickets after a handshake, unless the client asks for another number.
+     */
+    set_tickets(count: number): void;
+    /**
+     * The versions to take.
+     */
+    set_versions(tls12: boolean, tls13: boolean): void;
 }
 
 /**
@@ -157,9 +296,34 @@ declare function boundary_version(): number;
 declare function not_after(certificate: Uint8Array | number[]): number;
 
 /**
+ * Opens what `seal()` made. Throws the reason why it cannot, in the words of `sessionMiss`.
+ */
+declare function open(ring: Uint8Array | number[], purpose: string, fingerprint: Uint8Array | number[], binding: Uint8Array | number[], envelope: Uint8Array | number[]): Uint8Array;
+
+/**
  * Stops the instance as a bug would. For tests of what the host does then.
  */
 declare function panic_for_test(): void;
+
+/**
+ * Seals under the first key of a ring (`envelope.rs`): entries of 16 bytes of id and 32 of key.
+ */
+declare function seal(ring: Uint8Array | number[], purpose: string, fingerprint: Uint8Array | number[], binding: Uint8Array | number[], plain: Uint8Array | number[]): Uint8Array;
+
+/**
+ * The chain in an opened ServerSession, as `Connection::peer_certificates()` has it.
+ */
+declare function server_session_chain(session: Uint8Array | number[]): Uint8Array;
+
+/**
+ * The application's data in an opened ServerSession.
+ */
+declare function server_session_data(session: Uint8Array | number[]): Uint8Array;
+
+/**
+ * The protocol version of an opened ServerSession, 0 if it is none.
+ */
+declare function server_session_protocol(session: Uint8Array | number[]): number;
 
 /**
  * Where the host puts plaintext before `Connection::send()`.
@@ -174,9 +338,17 @@ export interface Exports {
   readonly ClientContext: typeof ClientContext;
   readonly ClientOptions: typeof ClientOptions;
   readonly Connection: typeof Connection;
+  readonly ServerContext: typeof ServerContext;
+  readonly ServerCredentials: typeof ServerCredentials;
+  readonly ServerOptions: typeof ServerOptions;
   readonly boundary_version: typeof boundary_version;
   readonly not_after: typeof not_after;
+  readonly open: typeof open;
   readonly panic_for_test: typeof panic_for_test;
+  readonly seal: typeof seal;
+  readonly server_session_chain: typeof server_session_chain;
+  readonly server_session_data: typeof server_session_data;
+  readonly server_session_protocol: typeof server_session_protocol;
   readonly staging_ptr: typeof staging_ptr;
   readonly staging_size: typeof staging_size;
 }
@@ -184,4 +356,4 @@ export interface Exports {
 /** Makes an instance of its own: nothing is shared between two of them. */
 export function instantiate(wasmModule: WebAssembly.Module): Exports;
 
-export type { ClientContext, ClientOptions, Connection };
+export type { ClientContext, ClientOptions, Connection, ServerContext, ServerCredentials, ServerOptions };

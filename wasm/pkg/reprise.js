@@ -67,28 +67,33 @@ class ClientContext {
     /**
      * Starts a handshake; the ClientHello is in the output at once. `state` is a session's
      * state that passed `check_session()`, or empty. With `ask`, the host's own check of the
-     * chain is awaited (`flag::WANTS_VERIFY`).
+     * chain is awaited (`flag::WANTS_VERIFY`). As much of `early_data` goes with the
+     * ClientHello as the session allows (`early_data_sent()`).
      * @param {string} name
      * @param {Uint8Array | number[]} state
      * @param {boolean} ask
+     * @param {Uint8Array | number[]} early_data
      * @param {number} now
      * @returns {Connection}
      */
-    connect(name, state, ask, now) {
-        const val3 = +ask;
-        const val4 = +now;
-        let ptr0, len0, ptr1, len1;
+    connect(name, state, ask, early_data, now) {
+        const val4 = +ask;
+        const val5 = +now;
+        let ptr0, len0, ptr1, len1, ptr2, len2;
         try {
             ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
             len0 = WASM_VECTOR_LEN;
             ptr1 = passArray8ToWasm0(state, wasm.__wbindgen_malloc);
             len1 = WASM_VECTOR_LEN;
+            ptr2 = passArray8ToWasm0(early_data, wasm.__wbindgen_malloc);
+            len2 = WASM_VECTOR_LEN;
         } catch (e) {
+            if (ptr2) { wasm.__wbindgen_free(ptr2, len2 * 1, 1); }
             if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.clientcontext_connect(this.__wbg_ptr, ptr0, len0, ptr1, len1, val3, val4);
+        const ret = wasm.clientcontext_connect(this.__wbg_ptr, ptr0, len0, ptr1, len1, val4, ptr2, len2, val5);
         if (ret[2]) {
             throw takeFromExternrefTable0(ret[1]);
         }
@@ -294,11 +299,31 @@ class Connection {
         wasm.connection_begin_transmit(this.__wbg_ptr);
     }
     /**
+     * Answers the ClientHello, after all of the above.
+     * @param {ServerCredentials} credentials
+     * @param {number} now
+     */
+    choose_config(credentials, now) {
+        _assertClass(credentials, ServerCredentials);
+        wasm.connection_choose_config(this.__wbg_ptr, credentials.__wbg_ptr, now);
+    }
+    /**
      * @returns {number}
      */
     cipher_suite() {
         const ret = wasm.connection_cipher_suite(this.__wbg_ptr);
         return ret;
+    }
+    /**
+     * What a server's host decides by, when `flag::WANTS_CONFIG` is set; `src/client_hello.ts`
+     * has the layout. Empty: the hello is not understood, and rustls will refuse it.
+     * @returns {Uint8Array}
+     */
+    client_hello() {
+        const ret = wasm.connection_client_hello(this.__wbg_ptr);
+        var v1 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+        wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        return v1;
     }
     /**
      * Sends close_notify (RFC 8446 §6.1); receiving goes on. A second call does nothing.
@@ -308,6 +333,14 @@ class Connection {
         if (ret[1]) {
             throw takeFromExternrefTable0(ret[0]);
         }
+    }
+    /**
+     * How many bytes of early data went with the ClientHello, on a client.
+     * @returns {number}
+     */
+    early_data_sent() {
+        const ret = wasm.connection_early_data_sent(this.__wbg_ptr);
+        return ret >>> 0;
     }
     end_transmit() {
         wasm.connection_end_transmit(this.__wbg_ptr);
@@ -329,6 +362,21 @@ class Connection {
         return ret;
     }
     /**
+     * Seals this connection's sessions into tickets under the first key of a ring.
+     * @param {Uint8Array | number[]} ring
+     */
+    issue_tickets(ring) {
+        const ptr0 = passArray8ToWasm0(ring, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.connection_issue_tickets(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * Keeps this connection's sessions for `poll_kept_session()`.
+     */
+    keep_sessions() {
+        wasm.connection_keep_sessions(this.__wbg_ptr);
+    }
+    /**
      * The chain that the peer presented, end entity first: each a length of 3 bytes and the DER.
      * @returns {Uint8Array}
      */
@@ -336,6 +384,19 @@ class Connection {
         const ret = wasm.connection_peer_certificates(this.__wbg_ptr);
         var v1 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
         wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        return v1;
+    }
+    /**
+     * The oldest session that is to be stored: `src/kept_session.ts` has the layout.
+     * @returns {Uint8Array | undefined}
+     */
+    poll_kept_session() {
+        const ret = wasm.connection_poll_kept_session(this.__wbg_ptr);
+        let v1;
+        if (ret[0] !== 0) {
+            v1 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
         return v1;
     }
     /**
@@ -365,6 +426,25 @@ class Connection {
         return v1;
     }
     /**
+     * The session that the client may resume: one of those it offered, opened and checked.
+     * @param {Uint8Array | number[]} id
+     * @param {Uint8Array | number[]} session
+     */
+    preload(id, session) {
+        let ptr0, len0, ptr1, len1;
+        try {
+            ptr0 = passArray8ToWasm0(id, wasm.__wbindgen_malloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passArray8ToWasm0(session, wasm.__wbindgen_malloc);
+            len1 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        wasm.connection_preload(this.__wbg_ptr, ptr0, len0, ptr1, len1);
+    }
+    /**
      * Makes room for TLS bytes; see `word::INPUT_PTR`. The host calls it before each read, and
      * neither this nor `receive()` while one is under way.
      */
@@ -388,6 +468,13 @@ class Connection {
         wasm.connection_receive(this.__wbg_ptr, n, now);
     }
     /**
+     * Refuses the ClientHello with an alert.
+     * @param {number} alert
+     */
+    refuse(alert) {
+        wasm.connection_refuse(this.__wbg_ptr, alert);
+    }
+    /**
      * Encrypts `n` bytes of the staging area into the output.
      * @param {number} n
      */
@@ -398,6 +485,15 @@ class Connection {
         }
     }
     /**
+     * What the application keeps with this connection's sessions; until the client's Finished.
+     * @param {Uint8Array | number[]} data
+     */
+    set_session_data(data) {
+        const ptr0 = passArray8ToWasm0(data, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.connection_set_session_data(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
      * Where the status words are (`status.rs`); the place does not change.
      * @returns {number}
      */
@@ -406,11 +502,29 @@ class Connection {
         return ret >>> 0;
     }
     /**
+     * Early data received and not taken, on a server.
+     * @returns {Uint8Array}
+     */
+    take_early_data() {
+        const ret = wasm.connection_take_early_data(this.__wbg_ptr);
+        var v1 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+        wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        return v1;
+    }
+    /**
      * The host took `n` bytes of plaintext.
      * @param {number} n
      */
     take_plain(n) {
         wasm.connection_take_plain(this.__wbg_ptr, n);
+    }
+    /**
+     * Tickets that were not sent because they are too large.
+     * @returns {number}
+     */
+    tickets_too_large() {
+        const ret = wasm.connection_tickets_too_large(this.__wbg_ptr);
+        return ret >>> 0;
     }
     /**
      * Asks for new traffic keys in both directions (RFC 8446 §4.6.3); an error on TLS 1.2.
@@ -431,6 +545,275 @@ class Connection {
     }
 }
 if (Symbol.dispose) Connection.prototype[Symbol.dispose] = Connection.prototype.free;
+
+/**
+ * What every connection of one set of options shares.
+ */
+class ServerContext {
+    static __wrap(ptr) {
+        const obj = Object.create(ServerContext.prototype);
+        obj.__wbg_ptr = ptr;
+        ServerContextFinalization.register(obj, obj.__wbg_ptr, obj);
+        return obj;
+    }
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        ServerContextFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_servercontext_free(ptr, 0);
+    }
+    /**
+     * Waits for a ClientHello. With `ask`, the host's own check of a client's chain is awaited.
+     * @param {boolean} ask
+     * @returns {Connection}
+     */
+    accept(ask) {
+        const ret = wasm.servercontext_accept(this.__wbg_ptr, ask);
+        return Connection.__wrap(ret);
+    }
+    /**
+     * Whether an opened session may be resumed: the empty string, or the reason why not, in the
+     * words of `missReasons`. Its chain is verified as of now.
+     * @param {Uint8Array | number[]} session
+     * @param {string} server_name
+     * @param {number} now
+     * @returns {string}
+     */
+    check_session(session, server_name, now) {
+        let deferred4_0;
+        let deferred4_1;
+        try {
+            const val3 = +now;
+            let ptr0, len0, ptr1, len1;
+            try {
+                ptr0 = passArray8ToWasm0(session, wasm.__wbindgen_malloc);
+                len0 = WASM_VECTOR_LEN;
+                ptr1 = passStringToWasm0(server_name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+                len1 = WASM_VECTOR_LEN;
+            } catch (e) {
+                if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+                if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+                throw e;
+            }
+            const ret = wasm.servercontext_check_session(this.__wbg_ptr, ptr0, len0, ptr1, len1, val3);
+            deferred4_0 = ret[0];
+            deferred4_1 = ret[1];
+            return getStringFromWasm0(ret[0], ret[1]);
+        } finally {
+            wasm.__wbindgen_free(deferred4_0, deferred4_1, 1);
+        }
+    }
+    /**
+     * Opens a ticket: a ServerSession (`server_session.rs`). Throws the reason why it cannot, in
+     * the words of `missReasons`.
+     * @param {Uint8Array | number[]} ring
+     * @param {string} server_name
+     * @param {Uint8Array | number[]} ticket
+     * @returns {Uint8Array}
+     */
+    open_ticket(ring, server_name, ticket) {
+        let ptr0, len0, ptr1, len1, ptr2, len2;
+        try {
+            ptr0 = passArray8ToWasm0(ring, wasm.__wbindgen_malloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passStringToWasm0(server_name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len1 = WASM_VECTOR_LEN;
+            ptr2 = passArray8ToWasm0(ticket, wasm.__wbindgen_malloc);
+            len2 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr2) { wasm.__wbindgen_free(ptr2, len2 * 1, 1); }
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.servercontext_open_ticket(this.__wbg_ptr, ptr0, len0, ptr1, len1, ptr2, len2);
+        if (ret[3]) {
+            throw takeFromExternrefTable0(ret[2]);
+        }
+        var v4 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+        wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        return v4;
+    }
+}
+if (Symbol.dispose) ServerContext.prototype[Symbol.dispose] = ServerContext.prototype.free;
+
+/**
+ * Certificate chains with their keys; the first that the client can verify is used.
+ */
+class ServerCredentials {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        ServerCredentialsFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_servercredentials_free(ptr, 0);
+    }
+    /**
+     * The next certificate in DER of the chain being added, end entity first.
+     * @param {Uint8Array | number[]} der
+     */
+    add_certificate(der) {
+        const ptr0 = passArray8ToWasm0(der, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.servercredentials_add_certificate(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * Ends a chain with its key (PKCS#8, SEC1 or PKCS#1 by `kind`) and OCSP response, or none.
+     * @param {string} kind
+     * @param {Uint8Array | number[]} key
+     * @param {Uint8Array | number[]} ocsp
+     */
+    add_key(kind, key, ocsp) {
+        let ptr0, len0, ptr1, len1, ptr2, len2;
+        try {
+            ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passArray8ToWasm0(key, wasm.__wbindgen_malloc);
+            len1 = WASM_VECTOR_LEN;
+            ptr2 = passArray8ToWasm0(ocsp, wasm.__wbindgen_malloc);
+            len2 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr2) { wasm.__wbindgen_free(ptr2, len2 * 1, 1); }
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.servercredentials_add_key(this.__wbg_ptr, ptr0, len0, ptr1, len1, ptr2, len2);
+        if (ret[1]) {
+            throw takeFromExternrefTable0(ret[0]);
+        }
+    }
+    constructor() {
+        const ret = wasm.servercredentials_new();
+        this.__wbg_ptr = ret;
+        ServerCredentialsFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+}
+if (Symbol.dispose) ServerCredentials.prototype[Symbol.dispose] = ServerCredentials.prototype.free;
+
+/**
+ * Collects a context's options; `build()` checks them together.
+ */
+class ServerOptions {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        ServerOptionsFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_serveroptions_free(ptr, 0);
+    }
+    /**
+     * The next ALPN protocol, in order of preference.
+     * @param {Uint8Array | number[]} protocol
+     */
+    add_alpn(protocol) {
+        const ptr0 = passArray8ToWasm0(protocol, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.serveroptions_add_alpn(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * A certificate revocation list in DER, for clients' chains.
+     * @param {Uint8Array | number[]} der
+     */
+    add_crl(der) {
+        const ptr0 = passArray8ToWasm0(der, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.serveroptions_add_crl(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * A certificate in DER under which clients' chains are trusted.
+     * @param {Uint8Array | number[]} der
+     */
+    add_root(der) {
+        const ptr0 = passArray8ToWasm0(der, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.serveroptions_add_root(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * A cipher suite to take. Without any, all.
+     * @param {number} suite
+     */
+    add_suite(suite) {
+        wasm.serveroptions_add_suite(this.__wbg_ptr, suite);
+    }
+    /**
+     * @returns {ServerContext}
+     */
+    build() {
+        const ptr = this.__destroy_into_raw();
+        const ret = wasm.serveroptions_build(ptr);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        return ServerContext.__wrap(ret[0]);
+    }
+    /**
+     * `fingerprint` binds what is sealed to the context.
+     * @param {Uint8Array | number[]} fingerprint
+     */
+    constructor(fingerprint) {
+        const ptr0 = passArray8ToWasm0(fingerprint, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.serveroptions_new(ptr0, len0);
+        this.__wbg_ptr = ret;
+        ServerOptionsFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * Asks clients for a certificate.
+     * @param {boolean} mandatory
+     */
+    set_client_auth(mandatory) {
+        wasm.serveroptions_set_client_auth(this.__wbg_ptr, mandatory);
+    }
+    /**
+     * Keeps key log lines.
+     */
+    set_key_log() {
+        wasm.serveroptions_set_key_log(this.__wbg_ptr);
+    }
+    /**
+     * Seconds for which a session may be resumed.
+     * @param {number} seconds
+     */
+    set_max_age(seconds) {
+        wasm.serveroptions_set_max_age(this.__wbg_ptr, seconds);
+    }
+    /**
+     * Bytes of early data to take; 0: none.
+     * @param {number} size
+     */
+    set_max_early_data(size) {
+        wasm.serveroptions_set_max_early_data(this.__wbg_ptr, size);
+    }
+    /**
+     * TLS 1.3 tickets after a handshake, unless the client asks for another number.
+     * @param {number} count
+     */
+    set_tickets(count) {
+        wasm.serveroptions_set_tickets(this.__wbg_ptr, count);
+    }
+    /**
+     * The versions to take.
+     * @param {boolean} tls12
+     * @param {boolean} tls13
+     */
+    set_versions(tls12, tls13) {
+        wasm.serveroptions_set_versions(this.__wbg_ptr, tls12, tls13);
+    }
+}
+if (Symbol.dispose) ServerOptions.prototype[Symbol.dispose] = ServerOptions.prototype.free;
 
 /**
  * Version of the boundary; the host refuses a wasm file that speaks another.
@@ -454,10 +837,128 @@ function not_after(certificate) {
 }
 
 /**
+ * Opens what `seal()` made. Throws the reason why it cannot, in the words of `sessionMiss`.
+ * @param {Uint8Array | number[]} ring
+ * @param {string} purpose
+ * @param {Uint8Array | number[]} fingerprint
+ * @param {Uint8Array | number[]} binding
+ * @param {Uint8Array | number[]} envelope
+ * @returns {Uint8Array}
+ */
+function open(ring, purpose, fingerprint, binding, envelope) {
+    let ptr0, len0, ptr1, len1, ptr2, len2, ptr3, len3, ptr4, len4;
+    try {
+        ptr0 = passArray8ToWasm0(ring, wasm.__wbindgen_malloc);
+        len0 = WASM_VECTOR_LEN;
+        ptr1 = passStringToWasm0(purpose, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        len1 = WASM_VECTOR_LEN;
+        ptr2 = passArray8ToWasm0(fingerprint, wasm.__wbindgen_malloc);
+        len2 = WASM_VECTOR_LEN;
+        ptr3 = passArray8ToWasm0(binding, wasm.__wbindgen_malloc);
+        len3 = WASM_VECTOR_LEN;
+        ptr4 = passArray8ToWasm0(envelope, wasm.__wbindgen_malloc);
+        len4 = WASM_VECTOR_LEN;
+    } catch (e) {
+        if (ptr4) { wasm.__wbindgen_free(ptr4, len4 * 1, 1); }
+        if (ptr3) { wasm.__wbindgen_free(ptr3, len3 * 1, 1); }
+        if (ptr2) { wasm.__wbindgen_free(ptr2, len2 * 1, 1); }
+        if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+        if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+        throw e;
+    }
+    const ret = wasm.open(ptr0, len0, ptr1, len1, ptr2, len2, ptr3, len3, ptr4, len4);
+    if (ret[3]) {
+        throw takeFromExternrefTable0(ret[2]);
+    }
+    var v6 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v6;
+}
+
+/**
  * Stops the instance as a bug would. For tests of what the host does then.
  */
 function panic_for_test() {
     wasm.panic_for_test();
+}
+
+/**
+ * Seals under the first key of a ring (`envelope.rs`): entries of 16 bytes of id and 32 of key.
+ * @param {Uint8Array | number[]} ring
+ * @param {string} purpose
+ * @param {Uint8Array | number[]} fingerprint
+ * @param {Uint8Array | number[]} binding
+ * @param {Uint8Array | number[]} plain
+ * @returns {Uint8Array}
+ */
+function seal(ring, purpose, fingerprint, binding, plain) {
+    let ptr0, len0, ptr1, len1, ptr2, len2, ptr3, len3, ptr4, len4;
+    try {
+        ptr0 = passArray8ToWasm0(ring, wasm.__wbindgen_malloc);
+        len0 = WASM_VECTOR_LEN;
+        ptr1 = passStringToWasm0(purpose, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        len1 = WASM_VECTOR_LEN;
+        ptr2 = passArray8ToWasm0(fingerprint, wasm.__wbindgen_malloc);
+        len2 = WASM_VECTOR_LEN;
+        ptr3 = passArray8ToWasm0(binding, wasm.__wbindgen_malloc);
+        len3 = WASM_VECTOR_LEN;
+        ptr4 = passArray8ToWasm0(plain, wasm.__wbindgen_malloc);
+        len4 = WASM_VECTOR_LEN;
+    } catch (e) {
+        if (ptr4) { wasm.__wbindgen_free(ptr4, len4 * 1, 1); }
+        if (ptr3) { wasm.__wbindgen_free(ptr3, len3 * 1, 1); }
+        if (ptr2) { wasm.__wbindgen_free(ptr2, len2 * 1, 1); }
+        if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+        if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+        throw e;
+    }
+    const ret = wasm.seal(ptr0, len0, ptr1, len1, ptr2, len2, ptr3, len3, ptr4, len4);
+    if (ret[3]) {
+        throw takeFromExternrefTable0(ret[2]);
+    }
+    var v6 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v6;
+}
+
+/**
+ * The chain in an opened ServerSession, as `Connection::peer_certificates()` has it.
+ * @param {Uint8Array | number[]} session
+ * @returns {Uint8Array}
+ */
+function server_session_chain(session) {
+    const ptr0 = passArray8ToWasm0(session, wasm.__wbindgen_malloc);
+    const len0 = WASM_VECTOR_LEN;
+    const ret = wasm.server_session_chain(ptr0, len0);
+    var v2 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v2;
+}
+
+/**
+ * The application's data in an opened ServerSession.
+ * @param {Uint8Array | number[]} session
+ * @returns {Uint8Array}
+ */
+function server_session_data(session) {
+    const ptr0 = passArray8ToWasm0(session, wasm.__wbindgen_malloc);
+    const len0 = WASM_VECTOR_LEN;
+    const ret = wasm.server_session_data(ptr0, len0);
+    var v2 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v2;
+}
+
+/**
+ * The protocol version of an opened ServerSession, 0 if it is none.
+ * @param {Uint8Array | number[]} session
+ * @returns {number}
+ */
+function server_session_protocol(session) {
+    const ptr0 = passArray8ToWasm0(session, wasm.__wbindgen_malloc);
+    const len0 = WASM_VECTOR_LEN;
+    const ret = wasm.server_session_protocol(ptr0, len0);
+    return ret;
 }
 
 /**
@@ -598,11 +1099,26 @@ const ClientOptionsFinalization = (typeof FinalizationRegistry === 'undefined')
 const ConnectionFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_connection_free(ptr, 1));
+const ServerContextFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_servercontext_free(ptr, 1));
+const ServerCredentialsFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_servercredentials_free(ptr, 1));
+const ServerOptionsFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_serveroptions_free(ptr, 1));
 
 function addToExternrefTable0(obj) {
     const idx = wasm.__externref_table_alloc();
     wasm.__wbindgen_externrefs.set(idx, obj);
     return idx;
+}
+
+function _assertClass(instance, klass) {
+    if (!(instance instanceof klass)) {
+        throw new Error(`expected instance of ${klass.name}`);
+    }
 }
 
 function getArrayU8FromWasm0(ptr, len) {
@@ -716,5 +1232,5 @@ if (!('encodeInto' in cachedTextEncoder)) {
 let WASM_VECTOR_LEN = 0;
 
 wasm.__wbindgen_start();
-return { memory: wasm.memory, ClientContext, ClientOptions, Connection, boundary_version, not_after, panic_for_test, staging_ptr, staging_size };
+return { memory: wasm.memory, ClientContext, ClientOptions, Connection, ServerContext, ServerCredentials, ServerOptions, boundary_version, not_after, open, panic_for_test, seal, server_session_chain, server_session_data, server_session_protocol, staging_ptr, staging_size };
 }

@@ -1,5 +1,7 @@
 //! The few fields of a certificate (RFC 5280 §4.1) that webpki does not hand out.
 
+use rustls::crypto::Identity;
+
 /// The end of validity in seconds since 1970, or `None` if the DER is not understood.
 pub(crate) fn not_after(certificate: &[u8]) -> Option<u64> {
     let (_, tbs, _) = element(element(certificate)?.1)?;
@@ -14,6 +16,18 @@ pub(crate) fn not_after(certificate: &[u8]) -> Option<u64> {
     let (_, _, not_after) = element(validity)?;
     let (tag, text, _) = element(not_after)?;
     time(tag, text)
+}
+
+/// A chain for the host, end entity first: each a length of 3 bytes and the DER.
+pub(crate) fn list(identity: Option<&Identity<'_>>) -> Vec<u8> {
+    let mut list = Vec::new();
+    if let Some(Identity::X509(chain)) = identity {
+        for der in core::iter::once(&chain.end_entity).chain(&chain.intermediates) {
+            list.extend_from_slice(&(der.len() as u32).to_be_bytes()[1..]);
+            list.extend_from_slice(der);
+        }
+    }
+    list
 }
 
 /// Tag, contents, and what follows.

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use wasm_bindgen::prelude::*;
 
 use crate::clock::{self, HostClock};
-use crate::engine::Connection;
+use crate::engine::{Ask, Connection, EarlyData, Handshake, Sessions};
 use crate::error::EngineError;
 use crate::key_log::KeyLogLines;
 use crate::one_shot_store::{GroupHints, OneShotStore};
@@ -48,10 +48,6 @@ impl Default for Roots {
     }
 }
 
-fn option_error(message: String) -> EngineError {
-    EngineError { code: "OPTION", alert: None, message }
-}
-
 #[wasm_bindgen]
 impl ClientOptions {
     #[wasm_bindgen(constructor)]
@@ -62,7 +58,7 @@ impl ClientOptions {
     /// A trusted certificate in DER.
     pub fn add_root(&mut self, der: Vec<u8>) -> Result<(), JsValue> {
         let added = self.roots.0.add(CertificateDer::from(der));
-        added.map_err(|error| option_error(error.to_string()).into())
+        added.map_err(|error| EngineError::option(error.to_string()).into())
     }
 
     /// A trust anchor: subject and SubjectPublicKeyInfo, and name constraints or nothing, each
@@ -139,16 +135,16 @@ impl ClientOptions {
     }
 
     pub fn build(self) -> Result<ClientContext, JsValue> {
-        let provider = Arc::new(provider::provider(&self.suites, None));
+        let provider = Arc::new(provider::provider(&self.suites));
         let verifier = ChainVerifier::new(Arc::new(self.roots.0), self.verify, &provider)
-            .map_err(option_error)?;
+            .map_err(EngineError::option)?;
         let credential = match self.key {
             None => None,
             Some(key) => {
                 let identity = Identity::from_cert_chain(self.chain)
-                    .map_err(|error| option_error(format!("cert: {error:?}")))?;
+                    .map_err(|error| EngineError::option(format!("cert: {error:?}")))?;
                 let credentials = Credentials::from_der(Arc::new(identity), key, &provider)
-                    .map_err(|error| option_error(error.to_string()))?;
+                    .map_err(|error| EngineError::option(error.to_string()))?;
                 Some(Arc::new(SingleCredential::from(credentials)))
             }
         };
@@ -207,8 +203,9 @@ impl ClientContext {
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, EngineError> {
-    ServerName::try_from(name.to_owned())
-        .map_err(|_| option_error(format!("{name:?} is neither a DNS name nor an IP address")))
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        EngineError::option(format!("{name:?} is neither a DNS name nor an IP address"))
+    })
 }
 
 #[wasm_bindgen]
@@ -237,12 +234,14 @@ impl ClientContext {
 
     /// Starts a handshake; the ClientHello is in the output at once. `state` is a session's
     /// state that passed `check_session()`, or empty. With `ask`, the host's own check of the
-    /// chain is awaited (`flag::WANTS_VERIFY`).
+    /// chain is awaited (`flag::WANTS_VERIFY`). As much of `early_data` goes with the
+    /// ClientHello as the session allows (`early_data_sent()`).
     pub fn connect(
         &self,
         name: &str,
         state: &[u8],
         ask: bool,
+        early_data: &[u8],
         now: f64,
     ) -> Result<Connection, JsValue> {
         clock::set_now(now);
@@ -263,16 +262,23 @@ impl ClientContext {
             config.key_log = lines.clone();
         }
         let mut output = Vec::with_capacity(2048);
-        let handshake = Arc::new(config)
+        config.enable_early_data = !early_data.is_empty();
+        let mut handshake = Arc::new(config)
             .connect(name)
             .start_handshake(&mut output)
             .map_err(EngineError::from)?;
-        Ok(Connection::client(
-            ClientHandshake::NeedsInput(handshake),
-            ask.then(|| self.verifier.clone()),
-            store,
-            key_log,
-            output,
-        ))
+        let mut early = EarlyData::default();
+        if !early_data.is_empty()
+            && let Some(mut writer) = handshake.early_data()
+        {
+            early.sent = writer.write(early_data.into(), &mut output).map_err(EngineError::from)?;
+            early.offered = true;
+        }
+        let ask = match ask {
+            true => Ask::Server(self.verifier.clone()),
+            false => Ask::Nobody,
+        };
+        let handshake = Handshake::Client(ClientHandshake::NeedsInput(handshake));
+        Ok(Connection::new(handshake, ask, Sessions::Client(store), key_log, output, early))
     }
 }

@@ -11,8 +11,10 @@ use rustls::client::danger::ServerVerifier;
 use rustls::client::{ClientHandshake, ClientSide};
 use rustls::crypto::{Identity, VerifiedIdentity};
 use rustls::error::CertificateError;
-use rustls::split::{ReceiveTraffic, ReceiveTrafficState, SendTraffic, SplitConnection};
-use rustls::{ConnectionOutputs, Error, HandshakeKind, SideData};
+use rustls::server::danger::ClientVerifier;
+use rustls::server::{ServerHandshake, ServerSide};
+use rustls::split::{ReceiveTraffic, SendTraffic, SplitConnection};
+use rustls::{ConnectionOutputs, Error, HandshakeKind, Tcp, TlsInputBuffer};
 use wasm_bindgen::prelude::*;
 
 use crate::certificate;
@@ -21,8 +23,11 @@ use crate::error::EngineError;
 use crate::input_buffer::InputBuffer;
 use crate::key_log::KeyLogLines;
 use crate::one_shot_store::OneShotStore;
+use crate::server::ServerHello;
+use crate::server_session::ServerSessions;
 use crate::status::{flag, word};
-use crate::verify::ChainVerifier;
+use crate::traffic::read_traffic;
+use crate::verify::{ChainVerifier, ClientChainVerifier};
 
 /// Plaintext on its way to be encrypted; one for the instance, as every call empties it.
 const STAGING_SIZE: usize = 64 * 1024;
@@ -50,52 +55,83 @@ pub fn not_after(certificate: &[u8]) -> f64 {
     certificate::not_after(certificate).map_or(f64::NAN, |seconds| seconds as f64)
 }
 
-enum Handshake {
+pub(crate) enum Handshake {
     Client(ClientHandshake),
+    /// A server's, before the host has chosen what it answers with.
+    Hello(ServerHello),
+    Server(ServerHandshake),
+    /// A server's that may accept early data, which only this form of a connection hands out.
+    EarlyData(Box<rustls::Connection<ServerSide, Tcp>>),
     Over,
 }
 
 enum Receive {
     Client(ReceiveTraffic<ClientSide>),
+    Server(ReceiveTraffic<ServerSide>),
     Over,
+}
+
+/// Who verifies a chain before the host is asked about it.
+pub(crate) enum Ask {
+    Nobody,
+    Server(Arc<ChainVerifier>),
+    Client(Arc<ClientChainVerifier>),
+}
+
+/// Where sessions that the peer gives, or that are given to it, wait for the host.
+pub(crate) enum Sessions {
+    Client(Arc<OneShotStore>),
+    Server(Arc<ServerSessions>),
 }
 
 #[wasm_bindgen]
 pub struct Connection {
     status: Box<[u32; word::COUNT]>,
-    input: InputBuffer,
-    output: Vec<u8>,
+    pub(crate) input: InputBuffer,
+    pub(crate) output: Vec<u8>,
     transmit: Vec<u8>,
-    handshake: Handshake,
+    pub(crate) handshake: Handshake,
     receive: Receive,
     send: Option<SendTraffic>,
     outputs: Option<ConnectionOutputs>,
-    /// Present where the host checks chains too.
-    ask: Option<Arc<ChainVerifier>>,
+    pub(crate) ask: Ask,
     wants_verify: bool,
     /// The rest of a flight may be buffered behind the certificate that was verified.
-    process_again: bool,
+    pub(crate) process_again: bool,
     peer_closed: bool,
     closed: bool,
     error: Option<EngineError>,
-    store: Arc<OneShotStore>,
-    key_log: Option<Arc<KeyLogLines>>,
+    pub(crate) sessions: Sessions,
+    pub(crate) key_log: Option<Arc<KeyLogLines>>,
+    pub(crate) early: EarlyData,
+}
+
+/// What became of early data (RFC 8446 §2.3).
+#[derive(Default)]
+pub(crate) struct EarlyData {
+    /// A client's: how much of it was sent early.
+    pub(crate) sent: usize,
+    pub(crate) offered: bool,
+    pub(crate) accepted: bool,
+    /// A server's: received and not taken. rustls bounds it by the configured size.
+    received: Vec<u8>,
 }
 
 impl Connection {
-    pub(crate) fn client(
-        handshake: ClientHandshake,
-        ask: Option<Arc<ChainVerifier>>,
-        store: Arc<OneShotStore>,
+    pub(crate) fn new(
+        handshake: Handshake,
+        ask: Ask,
+        sessions: Sessions,
         key_log: Option<Arc<KeyLogLines>>,
         output: Vec<u8>,
+        early: EarlyData,
     ) -> Self {
         let mut connection = Self {
             status: Box::new([0; word::COUNT]),
             input: InputBuffer::default(),
             output,
             transmit: Vec::new(),
-            handshake: Handshake::Client(handshake),
+            handshake,
             receive: Receive::Over,
             send: None,
             outputs: None,
@@ -105,8 +141,9 @@ impl Connection {
             peer_closed: false,
             closed: false,
             error: None,
-            store,
+            sessions,
             key_log,
+            early,
         };
         connection.update_status();
         connection
@@ -117,10 +154,16 @@ impl Connection {
         while process && !self.wants_verify {
             process = match core::mem::replace(&mut self.handshake, Handshake::Over) {
                 Handshake::Client(handshake) => self.advance_client(handshake)?,
+                Handshake::Hello(hello) => self.advance_hello(hello),
+                Handshake::Server(handshake) => self.advance_server(handshake)?,
+                Handshake::EarlyData(connection) => self.advance_early_data(connection)?,
                 Handshake::Over => break,
             };
         }
-        self.advance_traffic()
+        match self.wants_verify {
+            true => Ok(()),
+            false => self.advance_traffic(),
+        }
     }
 
     /// One step; true if another may follow without more input.
@@ -135,7 +178,7 @@ impl Connection {
                 next
             }
             ClientHandshake::VerifyServerIdentity(verify) => {
-                let Some(verifier) = &self.ask else {
+                let Ask::Server(verifier) = &self.ask else {
                     self.handshake = Handshake::Client(verify.with_config(&mut self.output)?);
                     return Ok(true);
                 };
@@ -150,10 +193,11 @@ impl Connection {
                 ClientHandshake::VerifyServerIdentity(verify)
             }
             ClientHandshake::Complete(split) => {
-                let SplitConnection { send, receive, outputs, .. } = split;
+                let SplitConnection { send, receive, outputs, side_outputs } = split;
                 self.send = Some(send);
                 self.receive = Receive::Client(receive);
                 self.outputs = Some(outputs);
+                self.early.accepted = side_outputs.is_early_data_accepted();
                 return Ok(false);
             }
             _ => return Err(EngineError::misuse("unknown handshake state")),
@@ -162,11 +206,84 @@ impl Connection {
         Ok(true)
     }
 
+    /// Waits until the ClientHello is there; then the host chooses the configuration.
+    fn advance_hello(&mut self, mut hello: ServerHello) -> bool {
+        hello.parse(self.input.slice_mut());
+        self.handshake = Handshake::Hello(hello);
+        false
+    }
+
+    fn advance_server(&mut self, handshake: ServerHandshake) -> Result<bool, EngineError> {
+        let next = match handshake {
+            ServerHandshake::NeedsInput(needs) => {
+                let next = needs.process(&mut self.input, &mut self.output)?;
+                if let ServerHandshake::NeedsInput(_) = next {
+                    self.handshake = Handshake::Server(next);
+                    return Ok(false);
+                }
+                next
+            }
+            ServerHandshake::VerifyClientIdentity(verify) => {
+                let Ask::Client(verifier) = &self.ask else {
+                    self.handshake = Handshake::Server(verify.with_config(&mut self.output)?);
+                    return Ok(true);
+                };
+                let checked = verify.presented_identity().and_then(|presented| {
+                    verifier.verify_identity(&presented).map(VerifiedIdentity::into_owned)
+                });
+                if let Err(error) = checked {
+                    verify.continue_with(Err(error), &mut self.output)?;
+                    return Ok(false);
+                }
+                self.wants_verify = true;
+                ServerHandshake::VerifyClientIdentity(verify)
+            }
+            ServerHandshake::Complete(split) => {
+                self.complete_server(split);
+                return Ok(false);
+            }
+            _ => return Err(EngineError::misuse("unknown handshake state")),
+        };
+        self.handshake = Handshake::Server(next);
+        Ok(true)
+    }
+
+    fn complete_server(&mut self, split: SplitConnection<ServerSide>) {
+        self.send = Some(split.send);
+        self.receive = Receive::Server(split.receive);
+        self.outputs = Some(split.outputs);
+    }
+
+    fn advance_early_data(
+        &mut self,
+        mut connection: Box<rustls::Connection<ServerSide, Tcp>>,
+    ) -> Result<bool, EngineError> {
+        let mut messages = connection.read_tls(&mut self.input, &mut self.output);
+        while let Some(early) = messages.next_early_data() {
+            self.early.received.extend_from_slice(early?.bytes());
+        }
+        drop(messages);
+        self.early.accepted |= connection.early_exporter().is_ok();
+        if connection.is_handshaking() {
+            self.handshake = Handshake::EarlyData(connection);
+            return Ok(false);
+        }
+        let split = connection.split()?;
+        // The chain of a client that did not resume after all: this form of a connection verified
+        // it, and the host is asked before anything goes out or in.
+        let asked = matches!(self.ask, Ask::Client(_)) && split.outputs.peer_identity().is_some();
+        self.complete_server(split);
+        self.wants_verify = asked && !self.resumed();
+        Ok(false)
+    }
+
     fn advance_traffic(&mut self) -> Result<(), EngineError> {
         let mut flush = false;
         let result = match core::mem::replace(&mut self.receive, Receive::Over) {
             Receive::Client(receive) => read_traffic(receive, &mut self.input, &mut flush)
                 .map(|next| next.map_or(Receive::Over, Receive::Client)),
+            Receive::Server(receive) => read_traffic(receive, &mut self.input, &mut flush)
+                .map(|next| next.map_or(Receive::Over, Receive::Server)),
             Receive::Over => return Ok(()),
         };
         // An error leaves an alert with the sender.
@@ -180,75 +297,51 @@ impl Connection {
         Ok(())
     }
 
-    fn fail(&mut self, error: EngineError) {
+    pub(crate) fn fail(&mut self, error: EngineError) {
         self.handshake = Handshake::Over;
         self.receive = Receive::Over;
         self.wants_verify = false;
         self.error.get_or_insert(error);
     }
 
-    fn resumed(&self) -> bool {
+    pub(crate) fn resumed(&self) -> bool {
         let kind = self.outputs.as_ref().and_then(|outputs| outputs.handshake_kind());
         matches!(kind, Some(HandshakeKind::Resumed | HandshakeKind::ResumedWithHelloRetryRequest))
     }
 
-    fn update_status(&mut self) {
+    pub(crate) fn update_status(&mut self) {
         let flags = [
-            (flag::HANDSHAKING, matches!(self.handshake, Handshake::Client(_))),
+            (flag::HANDSHAKING, !matches!(self.handshake, Handshake::Over)),
             (flag::WANTS_VERIFY, self.wants_verify),
             (flag::RESUMED, self.resumed()),
             (flag::PEER_CLOSED, self.peer_closed),
             (flag::FAILED, self.error.is_some()),
             (flag::CLOSED, self.closed),
+            (flag::WANTS_CONFIG, matches!(&self.handshake, Handshake::Hello(h) if h.is_there())),
+            (flag::EARLY_OFFERED, self.early.offered),
+            (flag::EARLY_ACCEPTED, self.early.accepted),
         ];
+        let held = self.wants_verify && matches!(self.handshake, Handshake::Over);
         let (plain_ptr, plain_len) = self.input.plain();
         let status = &mut *self.status;
         status[word::FLAGS] = flags.iter().filter(|(_, set)| *set).map(|(bit, _)| bit).sum();
         status[word::PLAIN_PTR] = plain_ptr as u32;
         status[word::PLAIN_LEN] = plain_len as u32;
-        status[word::OUTPUT_LEN] = self.output.len() as u32;
+        status[word::OUTPUT_LEN] = if held { 0 } else { self.output.len() as u32 };
         status[word::TRANSMIT_PTR] = self.transmit.as_ptr() as usize as u32;
         status[word::TRANSMIT_LEN] = self.transmit.len() as u32;
-        status[word::SESSIONS] = self.store.received_len() as u32;
+        status[word::SESSIONS] = match &self.sessions {
+            _ if held => 0,
+            Sessions::Client(store) => store.received_len() as u32,
+            Sessions::Server(sessions) => sessions.kept_len() as u32,
+        };
+        status[word::EARLY_LEN] = self.early.received.len() as u32;
         status[word::KEY_LOG] = self.key_log.as_ref().map_or(0, |lines| lines.len() as u32);
     }
 }
 
-/// Decrypts every whole record in the buffer. `None`: the peer closed its direction.
-fn read_traffic<S: SideData>(
-    mut receive: ReceiveTraffic<S>,
-    input: &mut InputBuffer,
-    flush: &mut bool,
-) -> Result<Option<ReceiveTraffic<S>>, Error> {
-    let base = input.base();
-    loop {
-        let mut exhausted = true;
-        let mut state = match receive.read(input)? {
-            ReceiveTrafficState::Available(mut available) => {
-                exhausted = false;
-                let data = available.data();
-                let (start, len) = (data.as_ptr() as usize - base, data.len());
-                let next = available.into_next();
-                input.push_plain(start, len);
-                next
-            }
-            ReceiveTrafficState::FlushSender(sender) => {
-                *flush = true;
-                sender.into_next()
-            }
-            ReceiveTrafficState::ReadMore(receive) => ReceiveTrafficState::ReadMore(receive),
-            ReceiveTrafficState::CloseNotify => return Ok(None),
-        };
-        if let ReceiveTrafficState::FlushSender(sender) = state {
-            *flush = true;
-            state = sender.into_next();
-        }
-        match state {
-            ReceiveTrafficState::ReadMore(more) if exhausted => return Ok(Some(more)),
-            ReceiveTrafficState::ReadMore(more) => receive = more,
-            _ => return Ok(None),
-        }
-    }
+fn assertion(identity: &Identity<'_>) -> VerifiedIdentity<'static> {
+    VerifiedIdentity::assertion(identity.clone().into_owned())
 }
 
 #[wasm_bindgen]
@@ -274,7 +367,7 @@ impl Connection {
         self.run();
     }
 
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         if let Err(error) = self.advance() {
             self.fail(error);
         }
@@ -338,20 +431,33 @@ impl Connection {
         if !core::mem::take(&mut self.wants_verify) {
             return;
         }
-        let Handshake::Client(ClientHandshake::VerifyServerIdentity(verify)) =
-            core::mem::replace(&mut self.handshake, Handshake::Over)
-        else {
-            return;
+        let refused = || Error::from(CertificateError::ApplicationVerificationFailure);
+        let output = &mut self.output;
+        let next = match core::mem::replace(&mut self.handshake, Handshake::Over) {
+            Handshake::Client(ClientHandshake::VerifyServerIdentity(verify)) => {
+                let answer = match accepted {
+                    true => verify.presented_identity().map(|p| assertion(p.identity)),
+                    false => Err(refused()),
+                };
+                verify.continue_with(answer, output).map(Handshake::Client)
+            }
+            Handshake::Server(ServerHandshake::VerifyClientIdentity(verify)) => {
+                let answer = match accepted {
+                    true => verify.presented_identity().map(|p| assertion(p.identity)),
+                    false => Err(refused()),
+                };
+                verify.continue_with(answer, output).map(Handshake::Server)
+            }
+            _ if accepted => Ok(Handshake::Over),
+            _ => {
+                self.send = None;
+                output.clear();
+                Err(refused())
+            }
         };
-        let answer = match accepted {
-            true => verify.presented_identity().map(|presented| {
-                VerifiedIdentity::assertion(presented.identity.clone().into_owned())
-            }),
-            false => Err(CertificateError::ApplicationVerificationFailure.into()),
-        };
-        match verify.continue_with(answer, &mut self.output) {
+        match next {
             Ok(next) => {
-                self.handshake = Handshake::Client(next);
+                self.handshake = next;
                 self.process_again = true;
             }
             Err(error) => self.fail(error.into()),
@@ -365,26 +471,37 @@ impl Connection {
             (Handshake::Client(ClientHandshake::VerifyServerIdentity(verify)), _) => {
                 verify.presented_identity().ok().map(|presented| presented.identity.clone())
             }
+            (Handshake::Server(ServerHandshake::VerifyClientIdentity(verify)), _) => {
+                verify.presented_identity().ok().map(|presented| presented.identity.clone())
+            }
             (_, Some(outputs)) => {
                 outputs.peer_identity().map(|verified| verified.identity().clone())
             }
             _ => None,
         };
-        let mut list = Vec::new();
-        if let Some(Identity::X509(chain)) = identity {
-            for der in core::iter::once(&chain.end_entity).chain(&chain.intermediates) {
-                list.extend_from_slice(&(der.len() as u32).to_be_bytes()[1..]);
-                list.extend_from_slice(der);
-            }
-        }
-        list
+        certificate::list(identity.as_ref())
     }
 
     /// The oldest session that was received and not polled, as `session.rs` has it.
     pub fn poll_session(&mut self) -> Option<Vec<u8>> {
-        let state = self.store.pop_received();
+        let state = match &self.sessions {
+            Sessions::Client(store) => store.pop_received(),
+            Sessions::Server(_) => None,
+        };
         self.update_status();
         state
+    }
+
+    /// Early data received and not taken, on a server.
+    pub fn take_early_data(&mut self) -> Vec<u8> {
+        let early = core::mem::take(&mut self.early.received);
+        self.update_status();
+        early
+    }
+
+    /// How many bytes of early data went with the ClientHello, on a client.
+    pub fn early_data_sent(&self) -> usize {
+        self.early.sent
     }
 
     /// The oldest key log line not polled.

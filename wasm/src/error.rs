@@ -23,6 +23,11 @@ pub(crate) struct EngineError {
 }
 
 impl EngineError {
+    /// A bad option of the host's caller: a `TypeError` there.
+    pub(crate) fn option(message: String) -> Self {
+        Self { code: "OPTION", alert: None, message }
+    }
+
     pub(crate) fn misuse(message: &str) -> Self {
         Self { code: MISUSE, alert: None, message: message.into() }
     }

@@ -16,19 +16,30 @@
 mod allocator;
 mod certificate;
 mod client;
+mod client_hello;
 mod clock;
 mod engine;
+mod envelope;
 mod error;
 mod input_buffer;
 mod key_log;
 mod one_shot_store;
 mod provider;
+mod sealing;
+mod server;
+mod server_connection;
+mod server_credentials;
+mod server_session;
 mod session;
 mod status;
+mod traffic;
 mod verify;
 
 pub use client::{ClientContext, ClientOptions};
 pub use engine::{Connection, not_after, staging_ptr, staging_size};
+pub use sealing::{open, seal, server_session_chain, server_session_data, server_session_protocol};
+pub use server::{ServerContext, ServerOptions};
+pub use server_credentials::ServerCredentials;
 
 use wasm_bindgen::prelude::*;
 

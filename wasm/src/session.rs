@@ -7,6 +7,8 @@ use pki_types::CertificateDer;
 use rustls::client::{Tls12Session, Tls13Session};
 use rustls::crypto::{CryptoProvider, Identity};
 
+use crate::provider::has_suite;
+
 const TLS12: [u8; 2] = [3, 3];
 const TLS13: [u8; 2] = [3, 4];
 
@@ -40,26 +42,17 @@ impl OfferedSession {
     pub(crate) fn decode(state: &[u8], provider: &CryptoProvider) -> Result<Self, Unusable> {
         let (version, rest) = state.split_first_chunk::<2>().ok_or(Unusable::Malformed)?;
         let suite = suite(state).ok_or(Unusable::Malformed)?;
-        let known = |mut suites: Box<dyn Iterator<Item = u16> + '_>| suites.any(|s| s == suite);
-        match *version {
-            TLS13 => {
-                let suites = provider.tls13_cipher_suites.iter().map(|s| s.common.suite.0);
-                if !known(Box::new(suites)) {
-                    return Err(Unusable::SuiteUnavailable);
-                }
-                let session = Tls13Session::from_slice(rest, provider);
-                session.map(Self::Tls13).map_err(|_| Unusable::Malformed)
-            }
-            TLS12 => {
-                let suites = provider.tls12_cipher_suites.iter().map(|s| s.common.suite.0);
-                if !known(Box::new(suites)) {
-                    return Err(Unusable::SuiteUnavailable);
-                }
-                let session = Tls12Session::from_slice(rest, provider);
-                session.map(Self::Tls12).map_err(|_| Unusable::Malformed)
-            }
-            _ => Err(Unusable::Malformed),
+        if !matches!(*version, TLS12 | TLS13) {
+            return Err(Unusable::Malformed);
         }
+        if !has_suite(provider, u16::from_be_bytes(*version), suite) {
+            return Err(Unusable::SuiteUnavailable);
+        }
+        let decoded = match *version {
+            TLS13 => Tls13Session::from_slice(rest, provider).map(Self::Tls13),
+            _ => Tls12Session::from_slice(rest, provider).map(Self::Tls12),
+        };
+        decoded.map_err(|_| Unusable::Malformed)
     }
 }
 

@@ -19,7 +19,9 @@ pub(crate) mod word {
     pub(crate) const SESSIONS: usize = 8;
     /// Key log lines not yet polled.
     pub(crate) const KEY_LOG: usize = 9;
-    pub(crate) const COUNT: usize = 10;
+    /// Early data received and not taken, on a server.
+    pub(crate) const EARLY_LEN: usize = 10;
+    pub(crate) const COUNT: usize = 11;
 }
 
 /// Bits of `word::FLAGS`.
@@ -33,4 +35,8 @@ pub(crate) mod flag {
     pub(crate) const FAILED: u32 = 16;
     /// close_notify was sent: no more plaintext can be sent.
     pub(crate) const CLOSED: u32 = 32;
+    /// The ClientHello is there; the host must say what is answered.
+    pub(crate) const WANTS_CONFIG: u32 = 64;
+    pub(crate) const EARLY_OFFERED: u32 = 128;
+    pub(crate) const EARLY_ACCEPTED: u32 = 256;
 }

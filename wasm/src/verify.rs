@@ -1,10 +1,11 @@
 //! How a server's chain is verified: webpki against the context's roots and revocation lists,
-//! then pinned keys. Used for handshakes and, before a session is offered, for its stored chain.
+//! then pinned keys; and how a client's is. Used for handshakes and, before a session is resumed,
+//! for its stored chain.
 
 use std::sync::Arc;
 
 use core::hash::Hasher;
-use pki_types::{CertificateDer, CertificateRevocationListDer};
+use pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{
     HandshakeSignatureValid, ServerIdentity, ServerVerifier, SignatureVerificationInput,
@@ -14,8 +15,11 @@ use rustls::crypto::{
     verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::error::CertificateError;
-use rustls::server::ParsedCertificate;
-use rustls::{Error, RootCertStore};
+use rustls::server::danger::{ClientIdentity, ClientVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{DistinguishedName, Error, RootCertStore};
+
+use crate::provider::CHAIN_ALGORITHMS;
 
 /// What a context asks of a chain.
 #[derive(Default)]
@@ -120,5 +124,106 @@ impl ServerVerifier for ChainVerifier {
     fn hash_config(&self, _: &mut dyn Hasher) {
         // rustls binds its session store's keys to this; every connection here has a store of
         // its own, and the host's context fingerprint binds sessions.
+    }
+}
+
+/// How a client's chain is verified.
+#[derive(Debug)]
+pub(crate) struct ClientChainVerifier {
+    inner: WebPkiClientVerifier,
+    roots: Arc<RootCertStore>,
+    crls: Vec<webpki::CertRevocationList<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientChainVerifier {
+    pub(crate) fn new(
+        roots: Arc<RootCertStore>,
+        crls: Vec<CertificateRevocationListDer<'static>>,
+        mandatory: bool,
+        provider: &CryptoProvider,
+    ) -> Result<Self, String> {
+        let parsed = crls
+            .iter()
+            .map(|der| webpki::OwnedCertRevocationList::from_der(der).map(Into::into))
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("crls: {error:?}"))?;
+        let mut builder = WebPkiClientVerifier::builder(roots.clone(), provider)
+            .with_crls(crls)
+            .enforce_revocation_expiration();
+        if !mandatory {
+            builder = builder.allow_unauthenticated();
+        }
+        Ok(Self {
+            inner: builder.build().map_err(|error| error.to_string())?,
+            roots,
+            crls: parsed,
+            algorithms: provider.signature_verification_algorithms,
+        })
+    }
+
+    /// Verifies a stored chain. rustls's own input type can be made by rustls only, so this asks
+    /// webpki for the same.
+    pub(crate) fn verify_stored(&self, identity: &Identity<'_>, now: UnixTime) -> bool {
+        let Identity::X509(chain) = identity else { return false };
+        let Ok(end_entity) = webpki::EndEntityCert::try_from(&chain.end_entity) else {
+            return false;
+        };
+        let crls: Vec<_> = self.crls.iter().collect();
+        let revocation = webpki::RevocationOptionsBuilder::new(&crls).ok().map(|builder| {
+            builder
+                .with_depth(webpki::RevocationCheckDepth::Chain)
+                .with_status_policy(webpki::UnknownStatusPolicy::Deny)
+                .with_expiration_policy(webpki::ExpirationPolicy::Enforce)
+                .build()
+        });
+        let usage = webpki::ExtendedKeyUsage::client_auth();
+        let roots = &self.roots.roots;
+        end_entity
+            .verify_for_usage(
+                CHAIN_ALGORITHMS,
+                roots,
+                &chain.intermediates,
+                now,
+                &usage,
+                revocation,
+                None,
+            )
+            .is_ok()
+    }
+}
+
+impl ClientVerifier for ClientChainVerifier {
+    fn verify_identity<'a>(
+        &self,
+        identity: &ClientIdentity<'a, '_>,
+    ) -> Result<VerifiedIdentity<'a>, Error> {
+        self.inner.verify_identity(identity)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(input, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        input: &SignatureVerificationInput<'_>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(input, &self.algorithms)
+    }
+
+    fn root_hint_subjects(&self) -> Arc<[DistinguishedName]> {
+        self.inner.root_hint_subjects()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.inner.client_auth_mandatory()
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
     }
 }

@@ -4,8 +4,11 @@
 //! ChaCha20-Poly1305 is first: AES has no hardware here and runs at a seventh of its speed.
 
 mod remembered;
+mod suite_selector;
 
-use std::borrow::Cow;
+pub(crate) use remembered::ALL as CHAIN_ALGORITHMS;
+pub(crate) use suite_selector::suite_selector;
+
 use std::sync::Arc;
 
 use rustls::crypto::{CipherSuite, CryptoProvider, WebPkiSupportedAlgorithms};
@@ -27,18 +30,20 @@ static TLS12_SUITES: &[&Tls12CipherSuite] = &[
     suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 ];
 
-/// A provider with the named suites (all where none is named), the given one first.
-pub(crate) fn provider(allowed: &[u16], first: Option<CipherSuite>) -> CryptoProvider {
+/// A provider with the named suites; all where none is named.
+pub(crate) fn provider(allowed: &[u16]) -> CryptoProvider {
     let wanted = |suite: CipherSuite| allowed.is_empty() || allowed.contains(&suite.0);
-    let mut tls13: Vec<_> =
-        TLS13_SUITES.iter().copied().filter(|s| wanted(s.common.suite)).collect();
-    let mut tls12: Vec<_> =
-        TLS12_SUITES.iter().copied().filter(|s| wanted(s.common.suite)).collect();
-    tls13.sort_by_key(|s| Some(s.common.suite) != first);
-    tls12.sort_by_key(|s| Some(s.common.suite) != first);
     CryptoProvider {
-        tls13_cipher_suites: Cow::Owned(tls13),
-        tls12_cipher_suites: Cow::Owned(tls12),
+        tls13_cipher_suites: TLS13_SUITES
+            .iter()
+            .copied()
+            .filter(|s| wanted(s.common.suite))
+            .collect(),
+        tls12_cipher_suites: TLS12_SUITES
+            .iter()
+            .copied()
+            .filter(|s| wanted(s.common.suite))
+            .collect(),
         signature_verification_algorithms: algorithms(),
         ..rustls_ring::DEFAULT_PROVIDER
     }
@@ -52,10 +57,25 @@ pub(crate) fn suites(version: u16) -> Vec<u16> {
     }
 }
 
+/// Whether a provider has a suite, of that version.
+pub(crate) fn has_suite(provider: &CryptoProvider, version: u16, suite: u16) -> bool {
+    match version {
+        0x0304 => provider.tls13_cipher_suites.iter().any(|s| s.common.suite.0 == suite),
+        _ => provider.tls12_cipher_suites.iter().any(|s| s.common.suite.0 == suite),
+    }
+}
+
+/// The same provider with one suite in front.
 pub(crate) fn with_first(provider: &CryptoProvider, first: u16) -> Arc<CryptoProvider> {
     let mut provider = provider.clone();
-    provider.tls13_cipher_suites.to_mut().sort_by_key(|s| s.common.suite.0 != first);
-    provider.tls12_cipher_suites.to_mut().sort_by_key(|s| s.common.suite.0 != first);
+    let tls13 = provider.tls13_cipher_suites.to_mut();
+    if let Some(at) = tls13.iter().position(|s| s.common.suite.0 == first) {
+        tls13[..=at].rotate_right(1);
+    }
+    let tls12 = provider.tls12_cipher_suites.to_mut();
+    if let Some(at) = tls12.iter().position(|s| s.common.suite.0 == first) {
+        tls12[..=at].rotate_right(1);
+    }
     Arc::new(provider)
 }
 

@@ -60,7 +60,7 @@ impl SignatureVerificationAlgorithm for Remembered {
 macro_rules! remembered {
     ($($name:ident),* $(,)?) => {
         /// The algorithms that rustls-ring uses for chains, each with the memory in front.
-        pub(super) static ALL: &[&dyn SignatureVerificationAlgorithm] =
+        pub(crate) static ALL: &[&dyn SignatureVerificationAlgorithm] =
             &[$(&Remembered(rustls_ring::$name)),*];
     };
 }

@@ -1,0 +1,116 @@
+/**
+ * Runs the tests: `deno task test [FILE or FOLDER ...] [options of deno test]`.
+ *
+ * Rules:
+ * - The last line is `N passed, N failed`, and `, N skipped` behind it where some were. Steps of a
+ *   test are part of it.
+ * - Counts are those of the report that `deno test` writes, not of words on the terminal. A file
+ *   of tests that is not in the report failed as a whole, and counts as one.
+ * - What was skipped is told by file, with the programs that are missing; each test's own line says
+ *   "ignored". Where `REPRISE_NO_SKIPS` is 1, as in CI, a test that was skipped failed.
+ * - Types are not checked here: `deno task ok` does that.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readReport, type Result } from "./test/report.ts";
+import { tee } from "./test/tee.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Everything together takes minutes: a test that hangs is not waited for. */
+const LIMIT_MS = 40 * 60_000;
+
+/** The files of tests under these files and folders, by their paths from the root. */
+async function testFiles(paths: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  const add = async (path: string) => {
+    if ((await Deno.stat(join(ROOT, path))).isFile) files.push(path);
+    else {
+      for await (const { name, isDirectory } of Deno.readDir(join(ROOT, path))) {
+        if (isDirectory || name.endsWith("_test.ts")) await add(join(path, name));
+      }
+    }
+  };
+  for (const path of paths) await add(path);
+  return files.sort();
+}
+
+/** Runs `deno test`; returns its code and what it said. */
+async function denoTest(args: readonly string[]): Promise<{ code: number; said: string }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--unstable-kv", "--no-check", ...args],
+    cwd: ROOT,
+    env: Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const timer = setTimeout(() => {
+    console.error(`\nThe tests did not end within ${LIMIT_MS / 60_000} minutes: stopped`);
+    child.kill("SIGKILL");
+  }, LIMIT_MS);
+  const said = await Promise.all([tee(child.stdout, Deno.stdout), tee(child.stderr, Deno.stderr)]);
+  const { code } = await child.status;
+  clearTimeout(timer);
+  return { code, said: said.join("\n") };
+}
+
+/** The programs that tests said they lack (`tests/skips.ts`). */
+function missingPrograms(said: string): string[] {
+  return [...new Set(Array.from(said.matchAll(/SKIPPED without (.+?): /g), ([, what]) => what))];
+}
+
+function byFile(results: readonly Result[]): string {
+  const files = Map.groupBy(results, ({ file }) => file);
+  return [...files].map(([file, tests]) =>
+    `  ${file}\n${tests.map(({ name }) => `    ${name}`).join("\n")}`
+  ).join("\n");
+}
+
+async function main(): Promise<number> {
+  const options = Deno.args.filter((arg) => arg.startsWith("-"));
+  const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
+  const given = paths.map((path) =>
+    relative(ROOT, join(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path))
+  );
+  const files = await testFiles(given.length > 0 ? given : ["tests"]);
+
+  const report = await Deno.makeTempFile({ prefix: "reprise-tests-", suffix: ".xml" });
+  let results: Result[];
+  let code: number, said: string;
+  try {
+    ({ code, said } = await denoTest([`--junit-path=${report}`, ...options, ...files]));
+    results = readReport(await Deno.readTextFile(report));
+  } finally {
+    await Deno.remove(report);
+  }
+
+  const of = (outcome: Result["outcome"]) => results.filter((result) => result.outcome === outcome);
+  const [passed, failed, skipped] = [of("passed"), of("failed"), of("skipped")];
+  // A filter leaves files out; without one each file has tests.
+  const silent = options.length > 0
+    ? []
+    : files.filter((file) => !results.some((result) => result.file === file));
+  let failures = failed.length + silent.length;
+  if (Deno.env.get("REPRISE_NO_SKIPS") === "1") failures += skipped.length;
+  if (code !== 0 && failures === 0) failures = 1;
+
+  console.log();
+  if (failed.length > 0) console.log(`failed:\n${byFile(failed)}\n`);
+  if (silent.length > 0) console.log(`without a result:\n${silent.join("\n")}\n`);
+  if (skipped.length > 0) {
+    console.log("skipped:");
+    for (const [file, tests] of Map.groupBy(skipped, ({ file }) => file)) {
+      console.log(`  ${file}: ${tests.length}`);
+    }
+    for (const what of missingPrograms(said)) console.log(`  missing here: ${what}`);
+    console.log();
+  }
+  const line = `${passed.length} passed, ${failures} failed`;
+  console.log(skipped.length === 0 ? line : `${line}, ${skipped.length} skipped`);
+  return failures > 0 || passed.length === 0 ? 1 : 0;
+}
+
+Deno.exit(await main());

@@ -1,0 +1,45 @@
+/**
+ * What every ring of keys has in common: secrets that are good enough, ids, and derivation.
+ *
+ * @module
+ */
+
+import { hkdf } from "@noble/hashes/hkdf.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+
+import { utf8 } from "./bytes.ts";
+
+/** Bytes of a key. */
+export const KEY_LENGTH = 32;
+/** Bytes of a key's id. */
+export const KEY_ID_LENGTH = 16;
+
+/** Throws a `TypeError` on a secret that is short, or plainly no secret (CVE-2020-13777). */
+export function checkSecret(name: string, secret: unknown): asserts secret is Uint8Array {
+  if (!(secret instanceof Uint8Array)) {
+    throw new TypeError(`Argument "${name}" must be a Uint8Array, got ${typeof secret}`);
+  }
+  if (secret.length < KEY_LENGTH) {
+    throw new TypeError(
+      `Argument "${name}" must have ${KEY_LENGTH} bytes or more, got ${secret.length}`,
+    );
+  }
+  if (secret.every((byte) => byte === secret[0])) {
+    throw new TypeError(`Argument "${name}" is one byte repeated: that is no secret`);
+  }
+}
+
+/** Derives bytes for one purpose (HKDF-SHA256, RFC 5869). */
+export function derive(secret: Uint8Array, purpose: string, length: number): Uint8Array {
+  return hkdf(sha256, secret, undefined, utf8(purpose), length);
+}
+
+/** A key's id: derived, so that equal keys have equal ids wherever they are. */
+export function keyId(key: Uint8Array): Uint8Array {
+  return derive(key, "reprise key id", KEY_ID_LENGTH);
+}
+
+/** A key from the system's randomness. */
+export function randomKey(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
+}

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { acceptTls, type AcceptTlsOptions } from "./accept.ts";
 export { ClientContext, type ClientContextOptions, type VerifyInput } from "./context.ts";
 export { connectTls, type ConnectTlsOptions, startTls, type StartTlsOptions } from "./connect.ts";
 export { TlsError, type TlsErrorCode, type TlsErrorInit, type TlsErrorOrigin } from "./errors.ts";
@@ -12,3 +13,22 @@ export type { CipherSuite, KeyExchangeGroup, ProtocolVersion } from "./registry.
 export { Session } from "./session.ts";
 export { TlsConn } from "./tls_conn.ts";
 export type { ByteStreams } from "./transport/streams.ts";
+export type { KeyRingStore } from "./key_ring_store.ts";
+export { listenTls, type ListenTlsOptions, TlsListener } from "./listen.ts";
+export { SealingKeys } from "./sealing_keys.ts";
+export { ServerContext } from "./server_context.ts";
+export type {
+  ServerCertificate,
+  ServerCertificates,
+  ServerContextOptions,
+  SessionDataInput,
+  StatefulResumption,
+  TicketResumption,
+  VerifyClientInput,
+} from "./server_options.ts";
+export type { PutOptions, SessionStore, SessionStoreCapabilities } from "./session_store.ts";
+export type { Stats } from "./stats.ts";
+export { callbackStore, type MapLike, type SessionCallbacks } from "./stores/callback.ts";
+export { memoryStore, type MemoryStoreOptions } from "./stores/memory.ts";
+export { type TicketKeyOptions, TicketKeys } from "./ticket_keys.ts";
+export type { ListenAddress } from "./transport/transport.ts";

@@ -17,6 +17,8 @@ import { type Session, sessionInternals } from "./session.ts";
 import { type Offer, prepareOffer, receivedSession, type SessionTarget } from "./session_offer.ts";
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * A TLS client without I/O. Bytes are moved by its {@linkcode ClientEngine.connection}; this adds
  * sessions and what was negotiated.
@@ -44,6 +46,8 @@ export class ClientEngine {
   readonly #instance: EngineInstance;
   readonly #target: SessionTarget;
   readonly #offer: Offer | undefined;
+  readonly #earlyData: Uint8Array;
+  readonly #sentEarly: number;
   readonly #startedAt = Math.floor(now());
   #info: HandshakeInfo | undefined;
 
@@ -54,16 +58,19 @@ export class ClientEngine {
   static async begin(
     target: SessionTarget,
     session?: Session | Uint8Array,
+    earlyData: Uint8Array = NOTHING,
   ): Promise<ClientEngine> {
     const instance = currentEngine();
     const context = await clientContextInternals.engine(target.context, instance);
     const offer = session && await prepareOffer(session, target, instance, context);
     const ask = clientContextInternals.verify(target.context) !== undefined;
-    const state = offer?.state ?? new Uint8Array(0);
+    const state = offer?.state ?? NOTHING;
     const connection = instance.call(() =>
-      context.connect(target.serverName, state, ask, new Uint8Array(0), now())
+      context.connect(target.serverName, state, ask, earlyData, now())
     );
-    return new ClientEngine(target, instance, wrapConnection(instance, connection), offer);
+    const sent = instance.call(() => connection.early_data_sent());
+    const engine = wrapConnection(instance, connection);
+    return new ClientEngine(target, instance, engine, offer, earlyData, sent);
   }
 
   private constructor(
@@ -71,11 +78,15 @@ export class ClientEngine {
     instance: EngineInstance,
     connection: EngineConnection,
     offer: Offer | undefined,
+    earlyData: Uint8Array,
+    sentEarly: number,
   ) {
     this.#target = target;
     this.#instance = instance;
     this.connection = connection;
     this.#offer = offer;
+    this.#earlyData = earlyData;
+    this.#sentEarly = sentEarly;
   }
 
   /** Answers `wantsVerify` by the context's callback. Throws its refusal as a `TlsError`. */
@@ -134,6 +145,7 @@ export class ClientEngine {
   handshakeInfo(): HandshakeInfo {
     if (this.#info !== undefined) return this.#info;
     const { protocol, cipherSuite, group, alpnProtocol } = this.connection.negotiated();
+    const { earlyDataOffered, earlyDataAccepted } = this.connection;
     return this.#info = {
       protocol: protocolName(protocol)!,
       cipherSuite: cipherSuiteName(cipherSuite)!,
@@ -141,9 +153,39 @@ export class ClientEngine {
       alpnProtocol: alpnProtocol === undefined ? null : fromUtf8(alpnProtocol),
       serverName: this.#target.serverName,
       resumed: this.connection.resumed,
-      earlyData: "none",
+      earlyData: !earlyDataOffered ? "none" : earlyDataAccepted ? "accepted" : "rejected",
       peerCertificates: this.connection.peerCertificates(),
     };
+  }
+
+  /** What of the early data the server did not get: the part that did not fit, or all. */
+  get earlyDataLeft(): Uint8Array {
+    const taken = this.connection.earlyDataAccepted ? this.#sentEarly : 0;
+    return this.#earlyData.subarray(taken);
+  }
+
+  /**
+   * Throws if the server took early data under another application protocol than the session's,
+   * for which it was written (RFC 8446 §4.2.10); rustls does not look.
+   */
+  checkEarlyData(): void {
+    if (!this.connection.earlyDataAccepted) return;
+    if (this.handshakeInfo().alpnProtocol === this.#offer?.session?.alpnProtocol) return;
+    throw new TlsError(
+      "ERR_TLS_PEER_MISBEHAVED",
+      "The server took early data under another application protocol",
+      { origin: "peer", alert: "illegal_parameter" },
+    );
+  }
+
+  /** Counts the handshake, when it is complete. */
+  count(): void {
+    const counters = clientContextInternals.counters(this.#target.context);
+    const { resumed, earlyData } = this.handshakeInfo();
+    counters.add("connectGood");
+    if (resumed) counters.add("hits");
+    if (earlyData !== "none") counters.earlyData(earlyData);
+    if (this.sessionMiss !== null) counters.miss(this.sessionMiss);
   }
 
   /** Why the session that was asked for was not resumed. */

@@ -9,7 +9,8 @@ import { currentConnector } from "./connector.ts";
 import { CLIENT_CONTEXT_OPTIONS, ClientContext, type ClientContextOptions } from "./context.ts";
 import { type Deadline, deadline } from "./deadline.ts";
 import { TlsError } from "./errors.ts";
-import { badOption, checkInteger, checkKnown, checkTimeout } from "./options.ts";
+import { abandonHandshake, driveHandshake } from "./handshake_drive.ts";
+import { badOption, checkInteger, checkKnown, checkOneOf, checkTimeout } from "./options.ts";
 import { Pump } from "./pump.ts";
 import { canonicalServerName } from "./server_name.ts";
 import { Session } from "./session.ts";
@@ -20,8 +21,6 @@ import { type ByteStreams, streamsTransport } from "./transport/streams.ts";
 import type { Transport } from "./transport/transport.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
-/** How long the alert of a handshake that failed may take to go out. */
-const ALERT_TIMEOUT_MS = 500;
 
 /** Options of {@linkcode startTls}. */
 export interface StartTlsOptions extends ClientContextOptions {
@@ -35,6 +34,18 @@ export interface StartTlsOptions extends ClientContextOptions {
   context?: ClientContext;
   /** The session to resume, or its bytes. One that cannot be used costs a full handshake. */
   session?: Session | Uint8Array;
+  /**
+   * Bytes to send with the ClientHello (RFC 8446 §2.3), if a session is resumed whose server takes
+   * them. They are **not protected against replay**: an attacker can make the server see them
+   * again. What does not go early is sent after the handshake, as `onEarlyDataRejected` says.
+   */
+  earlyData?: Uint8Array;
+  /**
+   * What becomes of early data that the server did not take, or that could not be sent early:
+   * `"resend"`, the default, writes it after the handshake; `"report"` leaves it to the caller,
+   * who looks at `handshake().earlyData`.
+   */
+  onEarlyDataRejected?: "resend" | "report";
   /** Milliseconds for connecting and the handshake, 30,000 by default; `Infinity`: no limit. */
   handshakeTimeout?: number;
   /** Aborts connecting and the handshake: the promise rejects with its reason. */
@@ -53,6 +64,8 @@ const OWN_OPTIONS = [
   "serverName",
   "context",
   "session",
+  "earlyData",
+  "onEarlyDataRejected",
   "handshakeTimeout",
   "signal",
 ];
@@ -61,6 +74,8 @@ interface Request {
   target: SessionTarget;
   hostname: string;
   session: Session | Uint8Array | undefined;
+  earlyData: Uint8Array;
+  resend: boolean;
   deadline: Deadline;
 }
 
@@ -94,6 +109,13 @@ function check(options: StartTlsOptions, needsPort: boolean): Request {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     badOption("signal", "an AbortSignal", signal);
   }
+  const { earlyData = new Uint8Array(0) } = options;
+  if (!(earlyData instanceof Uint8Array)) badOption("earlyData", "a Uint8Array", earlyData);
+  const rejected = checkOneOf(
+    "onEarlyDataRejected",
+    options.onEarlyDataRejected ?? "resend",
+    ["resend", "report"],
+  );
   const timeout = checkTimeout("handshakeTimeout", options.handshakeTimeout, HANDSHAKE_TIMEOUT_MS);
   const context = checkContext(options);
   const serverName = options.serverName === undefined
@@ -107,6 +129,8 @@ function check(options: StartTlsOptions, needsPort: boolean): Request {
     target: { context, serverName, port },
     hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
     session,
+    earlyData,
+    resend: rejected === "resend",
     deadline: deadline(timeout, signal, timedOut),
   };
 }
@@ -173,12 +197,17 @@ export async function startTls(streams: ByteStreams, options: StartTlsOptions): 
 }
 
 async function handshake(transport: Transport, request: Request): Promise<TlsConn> {
+  clientContextInternals.counters(request.target.context).add("connect");
   const { deadline: limit } = request;
   let attempt: Attempt | undefined;
   try {
     attempt = await limit.race(Attempt.begin(transport, request));
     await limit.race(attempt.run());
-    return attempt.complete();
+    const conn = attempt.complete();
+    if (request.resend && attempt.earlyDataLeft.length > 0) {
+      await limit.race(conn.write(attempt.earlyDataLeft));
+    }
+    return conn;
   } catch (error) {
     if (attempt === undefined) transport.close();
     else await attempt.end();
@@ -193,7 +222,8 @@ class Attempt {
   readonly #sessions = new SessionQueue();
 
   static async begin(transport: Transport, request: Request): Promise<Attempt> {
-    return new Attempt(await ClientEngine.begin(request.target, request.session), transport);
+    const { target, session, earlyData } = request;
+    return new Attempt(await ClientEngine.begin(target, session, earlyData), transport);
   }
 
   private constructor(client: ClientEngine, transport: Transport) {
@@ -210,20 +240,15 @@ class Attempt {
   }
 
   async run(): Promise<void> {
-    const { connection } = this.#client;
-    await this.#pump.flush();
-    while (connection.handshaking) {
-      if (connection.wantsVerify) {
-        await this.#client.verify();
-        this.#received();
-        await this.#pump.flush();
-      } else if (await this.#pump.fill() === "full") break;
-      if (connection.error !== undefined) throw connection.error;
-    }
-    await this.#pump.flush();
+    const client = this.#client;
+    const { connection } = client;
+    const verify = () => client.verify();
+    await driveHandshake({ connection, verify, received: () => this.#received() }, this.#pump);
+    client.checkEarlyData();
   }
 
   complete(): TlsConn {
+    this.#client.count();
     return new TlsConn({
       engine: this.#client.connection,
       pump: this.#pump,
@@ -233,10 +258,12 @@ class Attempt {
     });
   }
 
-  /** Ends what did not come to a connection; lets the alert out first, if there is one. */
-  async end(): Promise<void> {
-    using limit = deadline(ALERT_TIMEOUT_MS, undefined, () => undefined);
-    await limit.race(this.#pump.flush()).catch(() => {});
-    await this.#pump.end();
+  /** What of the early data the server did not get. */
+  get earlyDataLeft(): Uint8Array {
+    return this.#client.earlyDataLeft;
+  }
+
+  end(): Promise<void> {
+    return abandonHandshake(this.#pump);
   }
 }

@@ -17,17 +17,13 @@ import {
   checkFunction,
   checkInteger,
   checkKnown,
-  checkOneOf,
   checkString,
   checkStrings,
 } from "./options.ts";
 import { pemCertificates, pemCrls, pemPrivateKey, type PrivateKeyDer } from "./pem.ts";
-import {
-  CIPHER_SUITES,
-  type CipherSuite,
-  PROTOCOL_VERSIONS,
-  type ProtocolVersion,
-} from "./registry.ts";
+import { CIPHER_SUITES, type CipherSuite, type ProtocolVersion } from "./registry.ts";
+import { Counters, type Stats } from "./stats.ts";
+import { checkSuites, checkVersions, isTls13 } from "./suite_options.ts";
 
 /** What a `verify` callback is asked about. */
 export interface VerifyInput {
@@ -137,32 +133,6 @@ function alpnProtocol(protocol: string): Uint8Array {
   return bytes;
 }
 
-function checkVersions(options: ClientContextOptions): ProtocolVersion[] {
-  const names = Object.keys(PROTOCOL_VERSIONS) as ProtocolVersion[];
-  const min = checkOneOf("minVersion", options.minVersion ?? "TLSv1.2", names);
-  const max = checkOneOf("maxVersion", options.maxVersion ?? "TLSv1.3", names);
-  if (names.indexOf(min) > names.indexOf(max)) {
-    throw new TypeError(`Option "minVersion" is above "maxVersion": ${min}, ${max}`);
-  }
-  return names.slice(names.indexOf(min), names.indexOf(max) + 1);
-}
-
-function isTls13(suite: CipherSuite): boolean {
-  return CIPHER_SUITES[suite] >> 8 === 0x13;
-}
-
-function checkSuites(options: ClientContextOptions, versions: ProtocolVersion[]): CipherSuite[] {
-  const all = Object.keys(CIPHER_SUITES) as CipherSuite[];
-  if (options.cipherSuites === undefined) return [];
-  const names = checkStrings("cipherSuites", options.cipherSuites);
-  const suites = names.map((name) => checkOneOf("cipherSuites", name, all));
-  const usable = suites.some((suite) => versions.includes(isTls13(suite) ? "TLSv1.3" : "TLSv1.2"));
-  if (!usable) {
-    throw new TypeError(`Option "cipherSuites" has no suite of ${versions.join(" or ")}`);
-  }
-  return suites;
-}
-
 function check(options: ClientContextOptions): CheckedOptions {
   checkKnown(options, CLIENT_CONTEXT_OPTIONS, "ClientContext options");
   const caCerts = checkStrings("caCerts", options.caCerts);
@@ -199,7 +169,7 @@ function check(options: ClientContextOptions): CheckedOptions {
     pins: checkStrings("pinnedKeys", options.pinnedKeys).map(pin),
     revocationEpoch: checkInteger(
       "revocationEpoch",
-      options.revocationEpoch ?? 0,
+      options.revocationEpoch === undefined ? 0 : options.revocationEpoch,
       0,
       Number.MAX_SAFE_INTEGER,
     ),
@@ -239,6 +209,7 @@ export interface ClientContextInternals {
   fingerprint(context: ClientContext): Uint8Array;
   verify(context: ClientContext): ClientContextOptions["verify"];
   keyLog(context: ClientContext): ClientContextOptions["keyLog"];
+  counters(context: ClientContext): Counters;
 }
 
 /** Access to a context's insides, for modules of this library. */
@@ -265,6 +236,7 @@ export class ClientContext {
   readonly #fingerprint: Uint8Array;
   readonly #verify: ClientContextOptions["verify"];
   readonly #keyLog: ClientContextOptions["keyLog"];
+  readonly #counters = new Counters();
   readonly #built = new WeakMap<EngineInstance, Promise<EngineContext>>();
 
   static {
@@ -280,6 +252,7 @@ export class ClientContext {
       fingerprint: (context) => context.#fingerprint,
       verify: (context) => context.#verify,
       keyLog: (context) => context.#keyLog,
+      counters: (context) => context.#counters,
     };
   }
 
@@ -299,6 +272,11 @@ export class ClientContext {
   /** SHA-256 in hexadecimal of what sessions are bound to; the same in every build and runtime. */
   get fingerprint(): string {
     return hex(this.#fingerprint);
+  }
+
+  /** What was counted since the context was made. */
+  stats(): Stats {
+    return this.#counters.snapshot();
   }
 
   async #build(instance: EngineInstance): Promise<EngineContext> {

@@ -34,8 +34,8 @@ export interface HandshakeInfo {
   keyExchangeGroup: KeyExchangeGroup | null;
   /** The application protocol (RFC 7301), or `null`. */
   alpnProtocol: string | null;
-  /** The server's name, as verified. */
-  serverName: string;
+  /** The server's name: as verified by a client; as asked for of a server, or `null`. */
+  serverName: string | null;
   /** Whether a session was resumed. */
   resumed: boolean;
   /** What became of early data. */

@@ -30,8 +30,12 @@ export interface TlsConnInit {
   sessions: SessionQueue;
   info: HandshakeInfo;
   sessionMiss: SessionMiss | null;
-  /** Called once, when the connection is over. */
-  onEnd?: () => void;
+  /** What a server resumed with the session. */
+  sessionData?: Uint8Array | null;
+  /** What a server received before the handshake was complete. */
+  earlyData?: Uint8Array | null;
+  /** Called once, when the connection is over; waited for, within bounds. */
+  onEnd?: () => void | Promise<void>;
 }
 
 /**
@@ -53,7 +57,9 @@ export class TlsConn {
   readonly #sessions: SessionQueue;
   readonly #info: HandshakeInfo;
   readonly #sessionMiss: SessionMiss | null;
-  readonly #onEnd: (() => void) | undefined;
+  readonly #sessionData: Uint8Array | null;
+  readonly #earlyData: Uint8Array | null;
+  readonly #onEnd: (() => void | Promise<void>) | undefined;
   #error: TlsError | undefined;
   #closing: Promise<void> | undefined;
   #writing: Promise<unknown> = Promise.resolve();
@@ -61,13 +67,15 @@ export class TlsConn {
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
-  /** Made by `connectTls()` and `startTls()`. */
+  /** Made by `connectTls()`, `startTls()`, `acceptTls()` and `listenTls()`. */
   constructor(init: TlsConnInit) {
     this.#engine = init.engine;
     this.#pump = init.pump;
     this.#sessions = init.sessions;
     this.#info = init.info;
     this.#sessionMiss = init.sessionMiss;
+    this.#sessionData = init.sessionData ?? null;
+    this.#earlyData = init.earlyData ?? null;
     this.#onEnd = init.onEnd;
   }
 
@@ -84,6 +92,31 @@ export class TlsConn {
   /** Why the session that was asked for was not resumed; `null` if it was, or none was asked for. */
   get sessionMiss(): SessionMiss | null {
     return this.#sessionMiss;
+  }
+
+  /**
+   * On a server: what its `sessionData` callback kept with the session that was resumed, or
+   * `null`. It is as trustworthy as this server's own keys.
+   */
+  get sessionData(): Uint8Array | null {
+    return this.#info.resumed ? this.#sessionData : null;
+  }
+
+  /**
+   * On a server: the early data that was accepted, or `null` if there was none. It came before
+   * the client proved that it is there: an attacker may have **replayed** it, to other servers or
+   * an earlier time, as far as the store did not notice (RFC 8446 §8). Do nothing on its word
+   * that must not happen twice.
+   */
+  get earlyReadable(): ReadableStream<Uint8Array> | null {
+    const bytes = this.#earlyData;
+    if (bytes === null) return null;
+    return new ReadableStream({
+      start(controller) {
+        if (bytes.length > 0) controller.enqueue(bytes.slice());
+        controller.close();
+      },
+    });
   }
 
   /** The newest session received so far, or `null`. */
@@ -241,7 +274,11 @@ export class TlsConn {
     }
     this.#announceDrained();
     await this.#pump.end();
-    this.#onEnd?.();
+    try {
+      await limit.race(Promise.resolve(this.#onEnd?.()));
+    } catch {
+      // A store that does not answer in time goes on without us: `context.settled()` waits for it.
+    }
   }
 
   /** Fails for good: nothing is left to read. The alert for the peer goes out if it can. */

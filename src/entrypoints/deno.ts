@@ -2,10 +2,12 @@
 
 import { provideConnector } from "../connector.ts";
 import { provideEngine } from "../engine_pool.ts";
-import { denoConnect } from "../transport/deno.ts";
+import { provideListener } from "../listener.ts";
+import { denoConnect, denoListen } from "../transport/deno.ts";
 import module from "./wasm_deno.js";
 
 provideEngine(module);
 provideConnector(denoConnect);
+provideListener(denoListen);
 
 export * from "../api.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Transport } from "./transport.ts";
+import type { ListenAddress, Transport, TransportListener } from "./transport.ts";
 
 /** A connection of `Deno.connect` or `Deno.listen` as a transport. */
 export function denoTransport(conn: Deno.Conn): Transport {
@@ -29,4 +29,24 @@ export async function denoConnect(
   const conn = await Deno.connect({ hostname, port, signal });
   conn.setNoDelay(true);
   return denoTransport(conn);
+}
+
+/** Listens on TCP. */
+export function denoListen(address: ListenAddress): Promise<TransportListener> {
+  const listener = Deno.listen({ hostname: address.hostname, port: address.port });
+  const { hostname, port } = listener.addr;
+  return Promise.resolve({
+    address: { hostname, port },
+    async accept() {
+      try {
+        const conn = await listener.accept();
+        conn.setNoDelay(true);
+        return denoTransport(conn);
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource) return null;
+        throw error;
+      }
+    },
+    close: () => listener.close(),
+  });
 }

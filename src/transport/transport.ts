@@ -21,3 +21,21 @@ export interface Transport {
   /** Ends both directions now; a read or write under way settles. A second call does nothing. */
   close(): void;
 }
+
+/** Where a listener listens. */
+export interface ListenAddress {
+  /** An IP address. */
+  hostname: string;
+  /** A port. */
+  port: number;
+}
+
+/** Accepts TCP connections one after the other. */
+export interface TransportListener {
+  /** The address it got. */
+  readonly address: ListenAddress;
+  /** The next connection, or `null` when the listener was closed. Rejects if one is lost. */
+  accept(): Promise<Transport | null>;
+  /** Stops listening. */
+  close(): void;
+}

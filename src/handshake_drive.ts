@@ -1,0 +1,54 @@
+/**
+ * Drives a handshake of either side over a pump, to its end.
+ *
+ * @module
+ */
+
+import { deadline } from "./deadline.ts";
+import type { EngineConnection } from "./engine.ts";
+import { TlsError } from "./errors.ts";
+import type { Pump } from "./pump.ts";
+
+/** How long the alert of a handshake that failed may take to go out. */
+const ALERT_TIMEOUT_MS = 500;
+
+/** What a side adds to the common way. */
+export interface HandshakeSide {
+  readonly connection: EngineConnection;
+  /** Asks the context's `verify` callback. */
+  verify(): Promise<void>;
+  /** Answers a ClientHello; servers only. */
+  chooseConfig?(): Promise<void>;
+  /** Called when the engine may have something new. */
+  received(): void;
+}
+
+/** Runs a handshake to its completion; rejects with what made it fail. */
+export async function driveHandshake(side: HandshakeSide, pump: Pump): Promise<void> {
+  const { connection } = side;
+  await pump.flush();
+  while (connection.handshaking || connection.wantsVerify) {
+    if (connection.wantsVerify) {
+      await side.verify();
+      side.received();
+      await pump.flush();
+    } else if (connection.wantsConfig) {
+      await side.chooseConfig!();
+      side.received();
+      await pump.flush();
+    } else if (await pump.fill() === "full") {
+      throw new TlsError("ERR_TLS_PEER_MISBEHAVED", "The peer's handshake does not end", {
+        origin: "peer",
+      });
+    }
+    if (connection.error !== undefined) throw connection.error;
+  }
+  await pump.flush();
+}
+
+/** Ends what did not come to a connection; lets the alert out first, if there is one. */
+export async function abandonHandshake(pump: Pump): Promise<void> {
+  using limit = deadline(ALERT_TIMEOUT_MS, undefined, () => undefined);
+  await limit.race(pump.flush()).catch(() => {});
+  await pump.end();
+}

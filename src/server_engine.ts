@@ -1,0 +1,314 @@
+/**
+ * A server's connection without I/O: between the ClientHello and the answer it chooses the
+ * certificate and looks for the session that the client offers.
+ *
+ * Rules on resumption (each has a test): the same server name, the same policy on client
+ * certificates, the same configuration; not expired; the client's chain verified again, and the
+ * `verify` callback asked again, before anything of the client is believed. What does not qualify
+ * costs a full handshake and is counted by its reason.
+ *
+ * It knows nothing of transports, deadlines or streams.
+ *
+ * @module
+ */
+
+import type {
+  ServerContext as EngineContext,
+  ServerCredentials as EngineCredentials,
+} from "../wasm/pkg/reprise.js";
+import { fromUtf8 } from "./bytes.ts";
+import { type ClientHello, readClientHello } from "./client_hello.ts";
+import {
+  type EngineConnection,
+  type EngineInstance,
+  now,
+  Refusal,
+  wrapConnection,
+} from "./engine.ts";
+import { currentEngine } from "./engine_pool.ts";
+import { TlsError } from "./errors.ts";
+import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
+import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
+import { type ServerContext, serverContextInternals } from "./server_context.ts";
+import type { Found } from "./server_sessions.ts";
+import { certificateList } from "./session_state.ts";
+import { ticketKeysInternals } from "./ticket_keys.ts";
+
+const UNRECOGNIZED_NAME = 112;
+const INTERNAL_ERROR = 80;
+/** Keeps a ticket, chain and all, below the 4 KiB at which it is not sent. */
+const MAX_SESSION_DATA = 2048;
+
+/** A TLS server without I/O. Bytes are moved by its {@linkcode ServerEngine.connection}. */
+export class ServerEngine {
+  /** The engine's connection. */
+  readonly connection: EngineConnection;
+  readonly #handle: ReturnType<EngineContext["accept"]>;
+  readonly #instance: EngineInstance;
+  readonly #context: ServerContext;
+  readonly #engine: EngineContext;
+  #hello: ClientHello | undefined;
+  #miss: SessionMiss | null = null;
+  #preloaded: Uint8Array | null = null;
+  #info: HandshakeInfo | undefined;
+
+  /** Waits for a ClientHello. */
+  static begin(context: ServerContext): ServerEngine {
+    const instance = currentEngine();
+    const engine = serverContextInternals.engine(context, instance);
+    const ask = serverContextInternals.callbacks(context).verify !== undefined;
+    const handle = instance.call(() => engine.accept(ask));
+    return new ServerEngine(context, instance, engine, handle);
+  }
+
+  private constructor(
+    context: ServerContext,
+    instance: EngineInstance,
+    engine: EngineContext,
+    handle: ReturnType<EngineContext["accept"]>,
+  ) {
+    this.#context = context;
+    this.#instance = instance;
+    this.#engine = engine;
+    this.#handle = handle;
+    this.connection = wrapConnection(instance, handle);
+  }
+
+  #call<T>(action: (handle: ReturnType<EngineContext["accept"]>) => T): T {
+    return this.#instance.call(() => action(this.#handle));
+  }
+
+  /**
+   * Answers the ClientHello, when `wantsConfig` says that it is there.
+   *
+   * @param signal Stops between the awaits: the connection may be gone by then.
+   */
+  async chooseConfig(signal: AbortSignal): Promise<void> {
+    const hello = this.#hello = readClientHello(this.#call((handle) => handle.client_hello()));
+    const serverName = hello?.serverName ?? "";
+    let credentials: EngineCredentials | null;
+    try {
+      credentials = await serverContextInternals.credentials(
+        this.#context,
+        this.#instance,
+        serverName,
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#call((handle) => handle.refuse(INTERNAL_ERROR));
+      throw error;
+    }
+    signal.throwIfAborted();
+    if (credentials === null) {
+      this.#call((handle) => handle.refuse(UNRECOGNIZED_NAME));
+      return;
+    }
+    if (hello !== undefined) {
+      const preload = await this.#findSession(hello);
+      signal.throwIfAborted();
+      if (preload !== undefined) {
+        this.#preloaded = preload.session;
+        this.#call((handle) => handle.preload(preload.id, preload.session));
+      }
+      await this.#setSessionData(hello);
+      await this.#keepSessions();
+      signal.throwIfAborted();
+    }
+    this.#call((handle) => handle.choose_config(credentials, now()));
+  }
+
+  async #keepSessions(): Promise<void> {
+    const ticketKeys = serverContextInternals.ticketKeys(this.#context);
+    if (serverContextInternals.sessions(this.#context) !== undefined) {
+      this.#call((handle) => handle.keep_sessions());
+    } else if (ticketKeys !== undefined) {
+      try {
+        const ring = await ticketKeysInternals.ring(ticketKeys);
+        if (ring.length > 0) this.#call((handle) => handle.issue_tickets(ring));
+      } catch {
+        // A ring that cannot be had means a handshake without tickets, not none.
+        serverContextInternals.counters(this.#context).add("putsFailed");
+      }
+    }
+  }
+
+  async #setSessionData(hello: ClientHello): Promise<void> {
+    const { sessionData } = serverContextInternals.callbacks(this.#context);
+    if (sessionData === undefined) return;
+    const data = await sessionData({
+      serverName: hello.serverName || null,
+      alpnProtocols: hello.alpnProtocols.map((bytes) => decodeLossy(bytes)),
+      previous: this.sessionData,
+    });
+    if (data === null) return;
+    if (!(data instanceof Uint8Array) || data.length > MAX_SESSION_DATA) {
+      throw new TypeError(
+        `"sessionData" must return null or a Uint8Array of up to ${MAX_SESSION_DATA} bytes`,
+      );
+    }
+    this.#call((handle) => handle.set_session_data(data));
+  }
+
+  /** The session that the client may resume. */
+  async #findSession(
+    hello: ClientHello,
+  ): Promise<{ id: Uint8Array; session: Uint8Array } | undefined> {
+    for (const { id, find } of this.#candidates(hello)) {
+      const found = await find();
+      const miss = found.miss ?? await this.#refusal(hello, found.session!);
+      if (miss === null) return { id, session: found.session! };
+      this.#miss = miss;
+    }
+    return undefined;
+  }
+
+  /** What the client offers, in the order in which it is looked at. */
+  #candidates(hello: ClientHello): { id: Uint8Array; find: () => Promise<Found> }[] {
+    const instance = this.#instance;
+    const sessions = serverContextInternals.sessions(this.#context);
+    const tls13 = hello.tls13 && serverContextInternals.takesTls13(this.#context);
+    if (sessions !== undefined) {
+      if (tls13) {
+        // Without the store's word on who took it, early data could be a replay.
+        const replayable = hello.earlyData && sessions.mayHaveForgotten &&
+          serverContextInternals.takesEarlyData(this.#context);
+        if (replayable) return [];
+        return hello.identities.map((id) => ({
+          id,
+          find: () => sessions.find(instance, id, "take"),
+        }));
+      }
+      const id = hello.sessionId;
+      if (id.length === 0 || hello.ticket.length > 0) return [];
+      return [{ id, find: () => sessions.find(instance, id, "peek") }];
+    }
+    if (serverContextInternals.ticketKeys(this.#context) === undefined) return [];
+    const tickets = tls13 ? hello.identities : [hello.ticket].filter((each) => each.length > 0);
+    return tickets.map((id) => ({ id, find: () => this.#openTicket(hello, id) }));
+  }
+
+  async #openTicket(hello: ClientHello, ticket: Uint8Array): Promise<Found> {
+    try {
+      const ticketKeys = serverContextInternals.ticketKeys(this.#context)!;
+      const ring = await ticketKeysInternals.ring(ticketKeys);
+      return {
+        session: this.#instance.call(() =>
+          this.#engine.open_ticket(ring, hello.serverName, ticket)
+        ),
+      };
+    } catch (error) {
+      if (error instanceof Refusal) return { miss: error.reason as SessionMiss };
+      if (error instanceof TlsError) throw error;
+      return { miss: "store_error" };
+    }
+  }
+
+  /** Why an opened session may not be resumed, or `null`. */
+  async #refusal(hello: ClientHello, session: Uint8Array): Promise<SessionMiss | null> {
+    const reason = this.#instance.call(() =>
+      this.#engine.check_session(session, hello.serverName, now())
+    );
+    if (reason !== "") return reason as SessionMiss;
+    const { verify } = serverContextInternals.callbacks(this.#context);
+    const peerCertificates = certificateList(
+      this.#instance.call((exports) => exports.server_session_chain(session)),
+    );
+    if (verify === undefined || peerCertificates.length === 0) return null;
+    const serverName = hello.serverName || null;
+    try {
+      const accepted: unknown = await verify({ peerCertificates, serverName, resumed: true });
+      return accepted === true ? null : "verify_refused";
+    } catch {
+      return "verify_refused";
+    }
+  }
+
+  /** Answers `wantsVerify` by the context's callback. Throws its refusal as a `TlsError`. */
+  async verify(): Promise<void> {
+    const verify = serverContextInternals.callbacks(this.#context).verify!;
+    const peerCertificates = this.connection.peerCertificates();
+    const serverName = this.#hello?.serverName || null;
+    let accepted: unknown = false;
+    let cause: unknown;
+    try {
+      accepted = await verify({ peerCertificates, serverName, resumed: false });
+    } catch (error) {
+      cause = error;
+    }
+    this.connection.verified(accepted === true);
+    if (accepted === true) return;
+    throw new TlsError("ERR_TLS_CERT_INVALID", "The verify callback refused the client's chain", {
+      origin: "local",
+      alert: "access_denied",
+      cause,
+    });
+  }
+
+  /** Hands key log lines to the context's callback. */
+  logKeys(): void {
+    const { keyLog } = serverContextInternals.callbacks(this.#context);
+    if (keyLog === undefined) return;
+    for (let line = this.connection.pollKeyLog(); line; line = this.connection.pollKeyLog()) {
+      keyLog(line);
+    }
+  }
+
+  /** Sends new sessions on their way to the store. */
+  storeSessions(): Promise<void>[] {
+    const sessions = serverContextInternals.sessions(this.#context);
+    if (sessions === undefined) return [];
+    const puts: Promise<void>[] = [];
+    for (;;) {
+      const kept = this.connection.pollKeptSession();
+      if (kept === undefined) return puts;
+      puts.push(sessions.keep(this.#instance, kept));
+    }
+  }
+
+  /** What was negotiated; only after the handshake. */
+  handshakeInfo(): HandshakeInfo {
+    if (this.#info !== undefined) return this.#info;
+    const { protocol, cipherSuite, group, alpnProtocol } = this.connection.negotiated();
+    const { earlyDataOffered, earlyDataAccepted, resumed } = this.connection;
+    return this.#info = {
+      protocol: protocolName(protocol)!,
+      cipherSuite: cipherSuiteName(cipherSuite)!,
+      keyExchangeGroup: groupName(group) ?? null,
+      alpnProtocol: alpnProtocol === undefined ? null : fromUtf8(alpnProtocol),
+      serverName: this.#hello?.serverName || null,
+      resumed,
+      earlyData: !earlyDataOffered ? "none" : earlyDataAccepted ? "accepted" : "rejected",
+      peerCertificates: this.connection.peerCertificates(),
+    };
+  }
+
+  /** Why the session that the client offered was not resumed. */
+  get sessionMiss(): SessionMiss | null {
+    if (this.connection.resumed) return null;
+    // Found and handed to rustls, which resumes with the same suite, name and EMS only.
+    return this.#miss ?? (this.#preloaded === null ? null : "other_context");
+  }
+
+  /** The application's data in the session that the client offered, or `null`. */
+  get sessionData(): Uint8Array | null {
+    if (this.#preloaded === null) return null;
+    const session = this.#preloaded;
+    const data = this.#instance.call((exports) => exports.server_session_data(session));
+    return data.length === 0 ? null : data;
+  }
+
+  /** Counts the handshake, when it is complete. */
+  count(): void {
+    const counters = serverContextInternals.counters(this.#context);
+    const { resumed, earlyData } = this.handshakeInfo();
+    counters.add("acceptGood");
+    if (resumed) counters.add("hits");
+    if (earlyData !== "none") counters.earlyData(earlyData);
+    if (this.sessionMiss !== null) counters.miss(this.sessionMiss);
+    counters.add("ticketsTooLarge", this.#call((handle) => handle.tickets_too_large()));
+  }
+}
+
+function decodeLossy(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

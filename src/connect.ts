@@ -6,7 +6,12 @@
 
 import { ClientEngine } from "./client_engine.ts";
 import { currentConnector } from "./connector.ts";
-import { CLIENT_CONTEXT_OPTIONS, ClientContext, type ClientContextOptions } from "./context.ts";
+import {
+  CLIENT_CONTEXT_OPTIONS,
+  ClientContext,
+  clientContextInternals,
+  type ClientContextOptions,
+} from "./context.ts";
 import { type Deadline, deadline } from "./deadline.ts";
 import { TlsError } from "./errors.ts";
 import { abandonHandshake, driveHandshake } from "./handshake_drive.ts";

@@ -5,7 +5,14 @@
  */
 
 export { acceptTls, type AcceptTlsOptions } from "./accept.ts";
-export { ClientContext, type ClientContextOptions, type VerifyInput } from "./context.ts";
+export {
+  ClientContext,
+  type ClientContextOptions,
+  type PoolResumption,
+  type VerifyInput,
+} from "./context.ts";
+export type { DiagnosticEvent, OnDiagnostic } from "./diagnostics.ts";
+export { inspectSession, type SessionInspection } from "./inspect_session.ts";
 export { connectTls, type ConnectTlsOptions, startTls, type StartTlsOptions } from "./connect.ts";
 export { TlsError, type TlsErrorCode, type TlsErrorInit, type TlsErrorOrigin } from "./errors.ts";
 export type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";

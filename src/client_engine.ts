@@ -7,8 +7,10 @@
  * @module
  */
 
+import type { ClientContext as EngineClientContext } from "../wasm/pkg/reprise.js";
 import { fromUtf8 } from "./bytes.ts";
 import { clientContextInternals } from "./context.ts";
+import { diagnose } from "./diagnostics.ts";
 import { type EngineConnection, type EngineInstance, now, wrapConnection } from "./engine.ts";
 import { currentEngine } from "./engine_pool.ts";
 import { TlsError } from "./errors.ts";
@@ -18,6 +20,21 @@ import { type Offer, prepareOffer, receivedSession, type SessionTarget } from ".
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
 
 const NOTHING = new Uint8Array(0);
+
+/** The session given by hand, or one from the pool; checked. `undefined`: none was asked for. */
+async function findOffer(
+  given: Session | Uint8Array | undefined,
+  target: SessionTarget,
+  instance: EngineInstance,
+  context: EngineClientContext,
+): Promise<Offer | undefined> {
+  if (given !== undefined) return await prepareOffer(given, target, instance, context);
+  const pool = clientContextInternals.pool(target.context);
+  if (pool === undefined) return undefined;
+  const drawn = await pool.draw(instance, { networkPartition: "", ...target });
+  if (drawn.session === undefined) return { miss: drawn.miss };
+  return await prepareOffer(drawn.session, target, instance, context);
+}
 
 /**
  * A TLS client without I/O. Bytes are moved by its {@linkcode ClientEngine.connection}; this adds
@@ -50,6 +67,8 @@ export class ClientEngine {
   readonly #sentEarly: number;
   readonly #startedAt = Math.floor(now());
   #info: HandshakeInfo | undefined;
+  #settled = false;
+  #dropped: Promise<void> | undefined;
 
   /**
    * Checks the session, if there is one, and starts the handshake: the ClientHello is in the
@@ -62,7 +81,15 @@ export class ClientEngine {
   ): Promise<ClientEngine> {
     const instance = currentEngine();
     const context = await clientContextInternals.engine(target.context, instance);
-    const offer = session && await prepareOffer(session, target, instance, context);
+    const offer = await findOffer(session, target, instance, context);
+    if (offer?.session !== undefined) {
+      const { serverName } = target;
+      diagnose(clientContextInternals.onDiagnostic(target.context), {
+        type: "session_offered",
+        serverName,
+        sessionId: offer.session.id,
+      });
+    }
     const ask = clientContextInternals.verify(target.context) !== undefined;
     const state = offer?.state ?? NOTHING;
     const connection = instance.call(() =>
@@ -137,7 +164,14 @@ export class ClientEngine {
         this.#instance,
       );
       state.fill(0);
-      if (session !== null) return session;
+      if (session === null) continue;
+      diagnose(clientContextInternals.onDiagnostic(this.#target.context), {
+        type: "session_received",
+        serverName: session.serverName,
+        sessionId: session.id,
+        expiresAt: session.expiresAt,
+      });
+      return session;
     }
   }
 
@@ -178,8 +212,41 @@ export class ClientEngine {
     );
   }
 
-  /** Counts the handshake, when it is complete. */
-  count(): void {
+  /** Whether the context keeps sessions by itself. */
+  get pooled(): boolean {
+    return clientContextInternals.pool(this.#target.context) !== undefined;
+  }
+
+  /** Puts a session that was received into the context's pool, if it has one. */
+  keep(session: Session): Promise<void> | undefined {
+    const pool = clientContextInternals.pool(this.#target.context);
+    const add = () => pool?.add(this.#instance, { networkPartition: "", ...this.#target }, session);
+    // A family that is being dropped must be gone before a fresh one comes.
+    return this.#dropped === undefined ? add() : this.#dropped.then(add);
+  }
+
+  /**
+   * Tells and counts how the handshake came out, once, when it is complete and before sessions are
+   * kept; a pool drops what was refused.
+   */
+  settle(): Promise<void> | undefined {
+    if (this.#settled) return this.#dropped;
+    this.#settled = true;
+    const { context, serverName } = this.#target;
+    this.#count();
+    const onDiagnostic = clientContextInternals.onDiagnostic(context);
+    const miss = this.sessionMiss;
+    if (this.connection.resumed) diagnose(onDiagnostic, { type: "session_resumed", serverName });
+    if (miss !== null) diagnose(onDiagnostic, { type: "session_missed", serverName, reason: miss });
+    const refused = this.#offer?.session;
+    const pool = clientContextInternals.pool(context);
+    if (miss !== "declined_by_peer" || refused === undefined || pool === undefined) return;
+    diagnose(onDiagnostic, { type: "family_dropped", serverName });
+    const from = { networkPartition: "", ...this.#target };
+    return this.#dropped = pool.dropFamily(this.#instance, from, refused);
+  }
+
+  #count(): void {
     const counters = clientContextInternals.counters(this.#target.context);
     const { resumed, earlyData } = this.handshakeInfo();
     counters.add("connectGood");

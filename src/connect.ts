@@ -51,6 +51,8 @@ export interface StartTlsOptions extends ClientContextOptions {
    * who looks at `handshake().earlyData`.
    */
   onEarlyDataRejected?: "resend" | "report";
+  /** Keeps the sessions of a pool apart from those of other names, so that none links the two. */
+  networkPartition?: string;
   /** Milliseconds for connecting and the handshake, 30,000 by default; `Infinity`: no limit. */
   handshakeTimeout?: number;
   /** Aborts connecting and the handshake: the promise rejects with its reason. */
@@ -71,6 +73,7 @@ const OWN_OPTIONS = [
   "session",
   "earlyData",
   "onEarlyDataRejected",
+  "networkPartition",
   "handshakeTimeout",
   "signal",
 ];
@@ -121,6 +124,10 @@ function check(options: StartTlsOptions, needsPort: boolean): Request {
     options.onEarlyDataRejected ?? "resend",
     ["resend", "report"],
   );
+  const { networkPartition = "" } = options;
+  if (typeof networkPartition !== "string") {
+    badOption("networkPartition", "a string", networkPartition);
+  }
   const timeout = checkTimeout("handshakeTimeout", options.handshakeTimeout, HANDSHAKE_TIMEOUT_MS);
   const context = checkContext(options);
   const serverName = options.serverName === undefined
@@ -131,7 +138,7 @@ function check(options: StartTlsOptions, needsPort: boolean): Request {
       origin: "peer",
     });
   return {
-    target: { context, serverName, port },
+    target: { context, serverName, port, networkPartition },
     hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
     session,
     earlyData,
@@ -225,6 +232,8 @@ class Attempt {
   readonly #client: ClientEngine;
   readonly #pump: Pump;
   readonly #sessions = new SessionQueue();
+  /** What is on its way to the pool's store. */
+  readonly #puts = new Set<Promise<void>>();
 
   static async begin(transport: Transport, request: Request): Promise<Attempt> {
     const { target, session, earlyData } = request;
@@ -239,9 +248,19 @@ class Attempt {
   /** After each read. */
   #received(): void {
     this.#client.logKeys();
+    const { handshaking, error } = this.#client.connection;
+    if (handshaking || error !== undefined) return;
+    this.#track(this.#client.settle());
     for (let next = this.#client.pollSession(); next; next = this.#client.pollSession()) {
       this.#sessions.push(next);
+      this.#track(this.#client.keep(next));
     }
+  }
+
+  #track(put: Promise<void> | undefined): void {
+    if (put === undefined) return;
+    this.#puts.add(put);
+    put.finally(() => this.#puts.delete(put));
   }
 
   async run(): Promise<void> {
@@ -253,13 +272,16 @@ class Attempt {
   }
 
   complete(): TlsConn {
-    this.#client.count();
+    this.#track(this.#client.settle());
     return new TlsConn({
       engine: this.#client.connection,
       pump: this.#pump,
       sessions: this.#sessions,
       info: this.#client.handshakeInfo(),
       sessionMiss: this.#client.sessionMiss,
+      onEnd: this.#puts.size === 0 && !this.#client.pooled ? undefined : async () => {
+        await Promise.allSettled(this.#puts);
+      },
     });
   }
 

@@ -9,6 +9,7 @@
 
 import type { ClientContext as EngineContext, ClientOptions } from "../wasm/pkg/reprise.js";
 import { fromBase64, hex, utf8 } from "./bytes.ts";
+import type { OnDiagnostic } from "./diagnostics.ts";
 import type { EngineInstance } from "./engine.ts";
 import { fingerprint, setOf } from "./fingerprint.ts";
 import {
@@ -19,10 +20,16 @@ import {
   checkKnown,
   checkString,
   checkStrings,
+  checkTimeout,
 } from "./options.ts";
 import { pemCertificates, pemCrls, pemPrivateKey, type PrivateKeyDer } from "./pem.ts";
 import { CIPHER_SUITES, type CipherSuite, type ProtocolVersion } from "./registry.ts";
+import { SealingKeys, sealingKeysInternals } from "./sealing_keys.ts";
+import { canonicalServerName } from "./server_name.ts";
+import { SessionPool } from "./session_pool.ts";
+import { checkStore, type SessionStore } from "./session_store.ts";
 import { Counters, type Stats } from "./stats.ts";
+import { memoryStore } from "./stores/memory.ts";
 import { checkSuites, checkVersions, isTls13 } from "./suite_options.ts";
 
 /** What a `verify` callback is asked about. */
@@ -33,6 +40,28 @@ export interface VerifyInput {
   serverName: string;
   /** Whether the chain is that of a stored session, about to be offered. */
   resumed: boolean;
+}
+
+/** How a context resumes by itself: sessions are drawn from a store, and put into it. */
+export interface PoolResumption {
+  /** Where sessions are kept. */
+  store: SessionStore;
+  /** What they are sealed under. */
+  keys: SealingKeys;
+  /** How many tickets are kept for each server, 4 by default; 1 to 64. */
+  ticketsPerServer?: number;
+  /**
+   * Milliseconds for which a session is offered, counted from its full handshake; 1 hour by
+   * default, 7 days at most. A server that sees one again knows the client.
+   */
+  maxAge?: number;
+  /** Milliseconds to wait for the store, 250 by default; then a full handshake. */
+  timeout?: number;
+  /**
+   * Sessions that an observer cannot link to each other: TLS 1.3 alone, whose tickets are offered
+   * once and encrypted on their way to the client. `false` by default.
+   */
+  unlinkable?: boolean;
 }
 
 /** Options of {@linkcode ClientContext}; each may also be given to `connectTls()` directly. */
@@ -69,8 +98,15 @@ export interface ClientContextOptions {
    * SubjectPublicKeyInfo (the form of RFC 7469 pins).
    */
   pinnedKeys?: readonly string[];
+  /**
+   * Resumes by itself: from a store, or `"memory"`, this process's own. Not at all by default:
+   * sessions are taken and given by hand.
+   */
+  resumption?: "memory" | PoolResumption;
   /** Sessions of a context with another number are not offered. 0 by default. */
   revocationEpoch?: number;
+  /** Told what becomes of sessions, and why. */
+  onDiagnostic?: OnDiagnostic;
   /** Gets lines in the NSS key log format, which let others decrypt the traffic. */
   keyLog?: (line: string) => void;
   /** Takes any chain of anyone. Nothing protects against an impostor then. */
@@ -92,7 +128,9 @@ export const CLIENT_CONTEXT_OPTIONS: readonly (keyof ClientContextOptions)[] = [
   "verify",
   "crls",
   "pinnedKeys",
+  "resumption",
   "revocationEpoch",
+  "onDiagnostic",
   "keyLog",
   "dangerDisableVerification",
   "dangerDisableHostnameVerification",
@@ -111,6 +149,33 @@ interface CheckedOptions {
   revocationEpoch: number;
   dangerDisableVerification: boolean;
   dangerDisableHostnameVerification: boolean;
+}
+
+const HOUR_MS = 60 * 60 * 1000;
+const WEEK_MS = 7 * 24 * HOUR_MS;
+
+function checkResumption(given: unknown): Required<PoolResumption> | undefined {
+  if (given === undefined) return undefined;
+  const pool = given === "memory"
+    ? { store: memoryStore(), keys: sealingKeysInternals.generate() }
+    : given as PoolResumption;
+  const known = ["store", "keys", "ticketsPerServer", "maxAge", "timeout", "unlinkable"];
+  checkKnown(pool, known, '"resumption"');
+  checkStore("resumption.store", pool.store);
+  if (!(pool.keys instanceof SealingKeys)) badOption("resumption.keys", "SealingKeys", pool.keys);
+  const maxAge = checkTimeout("resumption.maxAge", pool.maxAge, HOUR_MS);
+  if (maxAge > WEEK_MS) {
+    throw new TypeError(`Option "resumption.maxAge" must be 7 days at most, got ${maxAge} ms`);
+  }
+  const tickets = pool.ticketsPerServer ?? 4;
+  return {
+    store: pool.store,
+    keys: pool.keys,
+    ticketsPerServer: checkInteger("resumption.ticketsPerServer", tickets, 1, 64),
+    maxAge,
+    timeout: checkTimeout("resumption.timeout", pool.timeout, 250),
+    unlinkable: checkBoolean("resumption.unlinkable", pool.unlinkable),
+  };
 }
 
 function pin(text: string): Uint8Array {
@@ -210,6 +275,10 @@ export interface ClientContextInternals {
   verify(context: ClientContext): ClientContextOptions["verify"];
   keyLog(context: ClientContext): ClientContextOptions["keyLog"];
   counters(context: ClientContext): Counters;
+  pool(context: ClientContext): SessionPool | undefined;
+  /** Seconds for which a session may be offered after its full handshake. */
+  maxAge(context: ClientContext): number;
+  onDiagnostic(context: ClientContext): OnDiagnostic | undefined;
 }
 
 /** Access to a context's insides, for modules of this library. */
@@ -236,7 +305,12 @@ export class ClientContext {
   readonly #fingerprint: Uint8Array;
   readonly #verify: ClientContextOptions["verify"];
   readonly #keyLog: ClientContextOptions["keyLog"];
+  readonly #onDiagnostic: OnDiagnostic | undefined;
   readonly #counters = new Counters();
+  readonly #pool: SessionPool | undefined;
+  readonly #maxAge: number;
+  /** How many tickets servers are asked for (RFC 9149); 0: not asked. */
+  readonly #tickets: number;
   readonly #built = new WeakMap<EngineInstance, Promise<EngineContext>>();
 
   static {
@@ -253,6 +327,9 @@ export class ClientContext {
       verify: (context) => context.#verify,
       keyLog: (context) => context.#keyLog,
       counters: (context) => context.#counters,
+      pool: (context) => context.#pool,
+      maxAge: (context) => context.#maxAge,
+      onDiagnostic: (context) => context.#onDiagnostic,
     };
   }
 
@@ -267,6 +344,20 @@ export class ClientContext {
     this.#fingerprint = fingerprintOf(this.#options);
     this.#verify = options.verify;
     this.#keyLog = options.keyLog;
+    checkFunction("onDiagnostic", options.onDiagnostic);
+    this.#onDiagnostic = options.onDiagnostic;
+    const resumption = checkResumption(options.resumption);
+    this.#maxAge = (resumption?.maxAge ?? WEEK_MS) / 1000;
+    this.#tickets = resumption?.ticketsPerServer ?? 0;
+    if (resumption !== undefined) {
+      this.#pool = new SessionPool({
+        ...resumption,
+        fingerprint: this.#fingerprint,
+        versions: this.#options.versions,
+        counters: this.#counters,
+        onDiagnostic: options.onDiagnostic,
+      });
+    }
   }
 
   /** SHA-256 in hexadecimal of what sessions are bound to; the same in every build and runtime. */
@@ -277,6 +368,33 @@ export class ClientContext {
   /** What was counted since the context was made. */
   stats(): Stats {
     return this.#counters.snapshot();
+  }
+
+  /**
+   * Forgets the sessions of a server that the context keeps.
+   *
+   * @param server `port` is 0 for connections that did not know it; `networkPartition` as given to
+   * `connectTls()`.
+   */
+  async forget(
+    server: { hostname: string; port?: number; networkPartition?: string },
+  ): Promise<void> {
+    checkKnown(server, ["hostname", "port", "networkPartition"], "forget()");
+    await this.#pool?.forget({
+      serverName: canonicalServerName("hostname", server.hostname),
+      port: checkInteger("port", server.port ?? 0, 0, 65_535),
+      networkPartition: server.networkPartition ?? "",
+    });
+  }
+
+  /** Waits until every session on its way to the store is there, or has failed. */
+  async settled(): Promise<void> {
+    await this.#pool?.settled();
+  }
+
+  /** Removes expired sessions from a store that does not do so by itself. */
+  async purge(): Promise<void> {
+    await this.#pool?.purge();
   }
 
   async #build(instance: EngineInstance): Promise<EngineContext> {

@@ -29,6 +29,8 @@ const MAX_KEYS = 16;
 
 /** For modules of this library: what {@linkcode SealingKeys} does not show to others. */
 export interface SealingKeysInternals {
+  /** As `generate()`, at once. */
+  generate(): SealingKeys;
   /** The ring as the engine takes it: 16 bytes of id and 32 of key, each. */
   ring(keys: SealingKeys): Uint8Array;
   /** A name that tells nothing: HMAC-SHA256 under the name key, in hexadecimal. */
@@ -65,6 +67,7 @@ export class SealingKeys {
 
   static {
     sealingKeysInternals = {
+      generate: () => new SealingKeys(randomKey(), [randomKey()]),
       ring: (keys) => keys.#ring,
       name: (keys, purpose, ...parts) => {
         const writer = new ByteWriter().vector(1, utf8(purpose));
@@ -82,7 +85,7 @@ export class SealingKeys {
 
   /** A ring with one new key, for this process or to be kept by {@linkcode SealingKeys.toBytes}. */
   static generate(): Promise<SealingKeys> {
-    return Promise.resolve(new SealingKeys(randomKey(), [randomKey()]));
+    return Promise.resolve(sealingKeysInternals.generate());
   }
 
   /**

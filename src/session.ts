@@ -27,7 +27,10 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 
 import { ByteReader, ByteWriter, fromUtf8, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
+import { currentEngine } from "./engine_pool.ts";
+import { open, seal } from "./envelope.ts";
 import { TlsError } from "./errors.ts";
+import { SealingKeys } from "./sealing_keys.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
 import { readSessionState, type SessionState } from "./session_state.ts";
 
@@ -50,6 +53,13 @@ export interface SessionBinding {
   port: number;
   /** `null`: none was negotiated. */
   alpnProtocol: string | null;
+}
+
+function checkKeys(keys: unknown): SealingKeys {
+  if (!(keys instanceof SealingKeys)) {
+    throw new TypeError(`Argument "keys" must be SealingKeys, got ${typeof keys}`);
+  }
+  return keys;
 }
 
 function invalid(why: string): TlsError {
@@ -196,6 +206,54 @@ export class Session {
   toBytes(): Uint8Array<ArrayBuffer> {
     this.#assertUsable();
     return this.#bytes.slice();
+  }
+
+  /**
+   * The session, sealed: safe to keep where others can read and write. It opens with the same
+   * keys only, whichever of them sealed it.
+   */
+  // deno-lint-ignore require-await -- errors are rejections, and a runtime may load its engine
+  async seal(keys: SealingKeys): Promise<Uint8Array> {
+    const plain = this.toBytes();
+    try {
+      return seal(currentEngine(), checkKeys(keys), { purpose: "session" }, plain);
+    } finally {
+      plain.fill(0);
+    }
+  }
+
+  /**
+   * Opens what {@linkcode Session.seal} made.
+   *
+   * @throws {TlsError} `ERR_TLS_SESSION_UNSEALABLE` if no key has its id, or it was changed;
+   * `ERR_TLS_SESSION_VERSION` if it is of another format.
+   */
+  // deno-lint-ignore require-await -- as above
+  static async open(bytes: Uint8Array, keys: SealingKeys): Promise<Session> {
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(`Argument "bytes" must be a Uint8Array, got ${typeof bytes}`);
+    }
+    const opened = open(currentEngine(), checkKeys(keys), { purpose: "session" }, bytes);
+    if (opened.miss === "version") {
+      throw new TlsError(
+        "ERR_TLS_SESSION_VERSION",
+        "These bytes are no sealed session of a format that this release reads",
+        { origin: "local" },
+      );
+    }
+    if (opened.miss !== undefined) {
+      const why = opened.miss === "wrong_key" ? "no key has its id" : "it was changed";
+      throw new TlsError(
+        "ERR_TLS_SESSION_UNSEALABLE",
+        `The sealed session does not open: ${why}`,
+        { origin: "local" },
+      );
+    }
+    try {
+      return Session.fromBytes(opened.plain);
+    } finally {
+      opened.plain.fill(0);
+    }
   }
 
   /** A name for logs: hexadecimal, unique to the session, no secret. */

@@ -30,6 +30,8 @@ export interface SessionTarget {
   serverName: string;
   /** The server's port; 0: unknown. */
   port: number;
+  /** Keeps a pool's sessions apart from those of other names; empty by default. */
+  networkPartition?: string;
 }
 
 /** A session that may be offered, or the reason why it may not. */
@@ -115,7 +117,7 @@ export function receivedSession(
     .filter((end) => end > fields.receivedAt);
   const expiresAt = Math.min(
     fields.receivedAt + (fields.lifetime || MAX_LIFETIME_S),
-    handshakeTime + MAX_LIFETIME_S,
+    handshakeTime + Math.min(MAX_LIFETIME_S, clientContextInternals.maxAge(target.context)),
     ...ends,
   );
   if (expiresAt <= fields.receivedAt) return null;

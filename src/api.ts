@@ -5,12 +5,8 @@
  */
 
 export { acceptTls, type AcceptTlsOptions } from "./accept.ts";
-export {
-  ClientContext,
-  type ClientContextOptions,
-  type PoolResumption,
-  type VerifyInput,
-} from "./context.ts";
+export { ClientContext } from "./context.ts";
+export type { ClientContextOptions, PoolResumption, VerifyInput } from "./context_options.ts";
 export type { DiagnosticEvent, OnDiagnostic } from "./diagnostics.ts";
 export { inspectSession, type SessionInspection } from "./inspect_session.ts";
 export { connectTls, type ConnectTlsOptions, startTls, type StartTlsOptions } from "./connect.ts";

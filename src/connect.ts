@@ -6,12 +6,8 @@
 
 import { ClientEngine } from "./client_engine.ts";
 import { currentConnector } from "./connector.ts";
-import {
-  CLIENT_CONTEXT_OPTIONS,
-  ClientContext,
-  clientContextInternals,
-  type ClientContextOptions,
-} from "./context.ts";
+import { ClientContext, clientContextInternals } from "./context.ts";
+import { CLIENT_CONTEXT_OPTIONS, type ClientContextOptions } from "./context_options.ts";
 import { type Deadline, deadline } from "./deadline.ts";
 import { TlsError } from "./errors.ts";
 import { abandonHandshake, driveHandshake } from "./handshake_drive.ts";

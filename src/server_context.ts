@@ -56,7 +56,10 @@ export interface ServerContextInternals {
   counters(context: ServerContext): Counters;
   callbacks(
     context: ServerContext,
-  ): Pick<ServerContextOptions, "verify" | "sessionData" | "keyLog">;
+  ): Pick<
+    ServerContextOptions,
+    "verify" | "sessionData" | "keyLog" | "onDiagnostic"
+  >;
   takesTls13(context: ServerContext): boolean;
   takesEarlyData(context: ServerContext): boolean;
 }
@@ -121,8 +124,8 @@ export class ServerContext {
    */
   constructor(options: ServerContextOptions) {
     this.#options = checkServerOptions(options);
-    const { verify, sessionData, keyLog } = options;
-    this.#callbacks = { verify, sessionData, keyLog };
+    const { verify, sessionData, keyLog, onDiagnostic } = options;
+    this.#callbacks = { verify, sessionData, keyLog, onDiagnostic };
     this.#fingerprint = fingerprintOf(this.#options);
     const { resumption } = this.#options;
     if (resumption.mode === "stateful") {
@@ -130,7 +133,7 @@ export class ServerContext {
         ...resumption,
         fingerprint: this.#fingerprint,
         counters: this.#counters,
-        earlyData: this.#options.maxEarlyDataSize > 0,
+        onDiagnostic,
       });
     }
   }

@@ -26,6 +26,7 @@ import {
   wrapConnection,
 } from "./engine.ts";
 import { currentEngine } from "./engine_pool.ts";
+import { diagnose } from "./diagnostics.ts";
 import { TlsError } from "./errors.ts";
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
 import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
@@ -304,7 +305,14 @@ export class ServerEngine {
     counters.add("acceptGood");
     if (resumed) counters.add("hits");
     if (earlyData !== "none") counters.earlyData(earlyData);
-    if (this.sessionMiss !== null) counters.miss(this.sessionMiss);
+    const { sessionMiss } = this;
+    const { onDiagnostic } = serverContextInternals.callbacks(this.#context);
+    const { serverName } = this.handshakeInfo();
+    if (resumed) diagnose(onDiagnostic, { type: "session_resumed", serverName });
+    if (sessionMiss !== null) {
+      counters.miss(sessionMiss);
+      diagnose(onDiagnostic, { type: "session_missed", serverName, reason: sessionMiss });
+    }
     counters.add("ticketsTooLarge", this.#call((handle) => handle.tickets_too_large()));
   }
 }

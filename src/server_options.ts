@@ -5,6 +5,7 @@
  */
 
 import { utf8 } from "./bytes.ts";
+import type { OnDiagnostic } from "./diagnostics.ts";
 import {
   badOption,
   checkFunction,
@@ -124,6 +125,8 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   ) => Uint8Array | null | Promise<Uint8Array | null>;
   /** Sessions of a context with another number are not resumed. 0 by default. */
   revocationEpoch?: number;
+  /** Told what becomes of sessions, and why. */
+  onDiagnostic?: OnDiagnostic;
   /** Gets lines in the NSS key log format, which let others decrypt the traffic. */
   keyLog?: (line: string) => void;
 }
@@ -146,6 +149,7 @@ const OPTIONS: readonly (keyof ServerContextOptions)[] = [
   "maxEarlyDataSize",
   "sessionData",
   "revocationEpoch",
+  "onDiagnostic",
   "keyLog",
 ];
 
@@ -279,6 +283,7 @@ export function checkServerOptions(options: ServerContextOptions): CheckedServer
   }
   checkFunction("verify", options.verify);
   checkFunction("sessionData", options.sessionData);
+  checkFunction("onDiagnostic", options.onDiagnostic);
   checkFunction("keyLog", options.keyLog);
   const resumption = checkResumption(options.resumption);
   const maxEarlyDataSize = checkInteger(

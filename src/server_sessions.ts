@@ -10,6 +10,7 @@
  */
 
 import { deadline } from "./deadline.ts";
+import { diagnose, type OnDiagnostic } from "./diagnostics.ts";
 import { type EngineInstance, Refusal } from "./engine.ts";
 import type { SessionMiss } from "./handshake_info.ts";
 import { readKeptSession } from "./kept_session.ts";
@@ -20,6 +21,8 @@ import type { Counters } from "./stats.ts";
 const PURPOSE = "server session";
 /** Puts under way; more are dropped and counted, as a store that is down would pile them up. */
 const MAX_PUTS = 1024;
+/** Sessions whose second coming would be noticed. */
+const MAX_TAKEN = 10_000;
 /** How long a put may take before it is given up. */
 const PUT_TIMEOUT_MS = 10_000;
 /**
@@ -37,7 +40,7 @@ export interface ServerSessionOptions {
   memory: number;
   fingerprint: Uint8Array;
   counters: Counters;
-  earlyData: boolean;
+  onDiagnostic: OnDiagnostic | undefined;
 }
 
 /** A session as it was found and opened, or the reason why not. */
@@ -52,6 +55,8 @@ export class ServerSessionCache {
   /** Sealed TLS 1.2 sessions, the one not used for longest first. */
   readonly #memory = new Map<string, Uint8Array>();
   readonly #puts = new Map<string, Promise<void>>();
+  /** TLS 1.3 sessions that were taken: the store must not give them again. */
+  readonly #taken = new Set<string>();
 
   constructor(options: ServerSessionOptions) {
     this.#options = options;
@@ -98,10 +103,13 @@ export class ServerSessionCache {
       if (value === null || value === undefined) return { miss: "none_stored" };
       if (!(value instanceof Uint8Array)) return { miss: "store_error" };
       counters.add("cbHits");
+      if (how === "take" && !this.#takeOnce(partition)) return { miss: "used_already" };
       const found = this.#open(instance, lookupId, value);
       if (how === "peek" && found.session !== undefined) this.#remember(partition, value);
       return found;
     } catch (error) {
+      const cause = error === late ? "timeout" : error;
+      diagnose(this.#options.onDiagnostic, { type: "store_failed", operation: how, cause });
       return { miss: error === late ? "store_timeout" : "store_error" };
     } finally {
       counters.stored(performance.now() - started);
@@ -121,6 +129,17 @@ export class ServerSessionCache {
       if (error instanceof Refusal) return { miss: error.reason as SessionMiss };
       throw error;
     }
+  }
+
+  /** Whether a TLS 1.3 session is taken for the first time, as far as this process knows. */
+  #takeOnce(partition: string): boolean {
+    if (this.#taken.has(partition)) return false;
+    this.#taken.add(partition);
+    if (this.#taken.size > MAX_TAKEN) {
+      const [oldest] = this.#taken;
+      this.#taken.delete(oldest);
+    }
+    return true;
   }
 
   #recall(partition: string): Uint8Array | undefined {
@@ -185,8 +204,9 @@ export class ServerSessionCache {
         store.put(partition, sealed, { expiresAt, limit: 1 })
       );
       await limit.race(putting);
-    } catch {
+    } catch (cause) {
       counters.add("putsFailed");
+      diagnose(this.#options.onDiagnostic, { type: "store_failed", operation: "put", cause });
     } finally {
       this.#puts.delete(partition);
       counters.stored(performance.now() - started);

@@ -62,19 +62,21 @@ export function callbackStore(source: SessionCallbacks | MapLike): SessionStore 
       throw new TypeError(`Argument "source" must be a Map or have a function "${name}"`);
     }
   }
+  // Copies, both ways: a Map keeps and returns the very object.
+  async function lookup(id: string): Promise<Uint8Array | null> {
+    return (await callbacks.lookup(id))?.slice() ?? null;
+  }
   return {
     capabilities: { atomicTake: false, consistency: "eventual" },
     async put(partition, value, { expiresAt }) {
-      await callbacks.store(partition, value, expiresAt);
+      await callbacks.store(partition, value.slice(), expiresAt);
     },
     async take(partition) {
-      const value = await callbacks.lookup(partition) ?? null;
+      const value = await lookup(partition);
       if (value !== null) await callbacks.remove(partition);
       return value;
     },
-    async peek(partition) {
-      return await callbacks.lookup(partition) ?? null;
-    },
+    peek: lookup,
     async delete(partition) {
       await callbacks.remove(partition);
     },

@@ -2,7 +2,7 @@
  * A store in Deno KV: an embedded SQLite file, or a remote database by KV Connect.
  *
  * ```text
- * key    [prefix..., partition, sequence]   sequence: 16 hex digits of time, 16 random ones
+ * key    [prefix..., partition, sequence]   sequence: see sequence.ts
  * value  { value: Uint8Array, expiresAt: number }
  * ```
  * Values expire by `expireIn`, which Deno KV carries out late; so the time is kept beside the
@@ -12,6 +12,7 @@
  */
 
 import type { PutOptions, SessionStore } from "../session_store.ts";
+import { sequence } from "./sequence.ts";
 
 /** Options of {@linkcode denoKvStore}. */
 export interface DenoKvStoreOptions {
@@ -26,16 +27,15 @@ interface Entry {
 
 /** Deno KV's limit on a value is 65,536 bytes, of which its encoding takes some. */
 const MAX_VALUE_BYTES = 65_000;
-/** Takers who lost a race try again; each time one of them wins, so this is never reached idle. */
-const MAX_TRIES = 64;
+/** Takers who lost a race try again; each time another one wins, so only a crowd reaches this. */
+const MAX_LOST = 256;
 
 /** The part of `Deno.Kv` that is used. */
 export type DenoKv = Pick<Deno.Kv, "atomic" | "delete" | "list">;
 
-function sequence(): string {
-  const random = crypto.getRandomValues(new Uint32Array(2));
-  const digits = (n: number, length: number) => n.toString(16).padStart(length, "0");
-  return digits(Date.now(), 16) + digits(random[0], 8) + digits(random[1], 8);
+/** Whether it may be handed out; what others wrote under the prefix may not. */
+function lives(entry: Partial<Entry> | null): entry is Entry {
+  return entry?.value instanceof Uint8Array && entry.expiresAt! > Date.now();
 }
 
 /**
@@ -79,21 +79,21 @@ export function denoKvStore(kv: DenoKv, options: DenoKvStoreOptions = {}): Sessi
       }
     },
     async take(partition: string) {
-      for (let tries = 0; tries < MAX_TRIES; tries++) {
+      for (let lost = 0; lost < MAX_LOST;) {
         let found = false;
-        for await (const entry of newestFirst(partition, 1)) {
+        for await (const { key, versionstamp, value } of newestFirst(partition, 1)) {
           found = true;
-          const { key, versionstamp } = entry;
           const { ok } = await kv.atomic().check({ key, versionstamp }).delete(key).commit();
-          if (ok && entry.value.expiresAt > Date.now()) return entry.value.value;
+          if (!ok) lost++;
+          else if (lives(value)) return value.value;
         }
         if (!found) return null;
       }
-      throw new Error(`Too many callers take from one partition: gave up after ${MAX_TRIES} tries`);
+      throw new Error(`Too many callers take from one partition: lost to ${MAX_LOST} of them`);
     },
     async peek(partition: string) {
       for await (const { value } of newestFirst(partition)) {
-        if (value.expiresAt > Date.now()) return value.value;
+        if (lives(value)) return value.value;
       }
       return null;
     },
@@ -102,7 +102,7 @@ export function denoKvStore(kv: DenoKv, options: DenoKvStoreOptions = {}): Sessi
     },
     async purge() {
       for await (const { key, value } of kv.list<Entry>({ prefix: [...prefix] })) {
-        if (value.expiresAt <= Date.now()) await kv.delete(key);
+        if (!lives(value)) await kv.delete(key);
       }
     },
   };

@@ -61,16 +61,17 @@ declare class ClientOptions {
     build(): ClientContext;
     danger_disable_hostname_verification(): void;
     danger_disable_verification(): void;
-    /**
-     * No server_name extension.
-     */
-    disable_sni(): void;
     constructor();
     /**
      * The client's private key: PKCS#8, SEC1 or PKCS#1 by `kind`.
      */
     set_key(kind: string, der: Uint8Array | number[]): void;
     set_key_log(): void;
+    /**
+     * How many tickets servers are asked for (RFC 9149): after a full handshake, and after a
+     * resumed one.
+     */
+    set_ticket_request(full: number, resumed: number): void;
     /**
      * The versions to offer.
      */

@@ -215,12 +215,6 @@ class ClientOptions {
     danger_disable_verification() {
         wasm.clientoptions_danger_disable_verification(this.__wbg_ptr);
     }
-    /**
-     * No server_name extension.
-     */
-    disable_sni() {
-        wasm.clientoptions_disable_sni(this.__wbg_ptr);
-    }
     constructor() {
         const ret = wasm.clientoptions_new();
         this.__wbg_ptr = ret;
@@ -251,6 +245,15 @@ class ClientOptions {
     }
     set_key_log() {
         wasm.clientoptions_set_key_log(this.__wbg_ptr);
+    }
+    /**
+     * How many tickets servers are asked for (RFC 9149): after a full handshake, and after a
+     * resumed one.
+     * @param {number} full
+     * @param {number} resumed
+     */
+    set_ticket_request(full, resumed) {
+        wasm.clientoptions_set_ticket_request(this.__wbg_ptr, full, resumed);
     }
     /**
      * The versions to offer.

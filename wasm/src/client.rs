@@ -10,7 +10,7 @@ use pki_types::{
     CertificateDer, CertificateRevocationListDer, Der, PrivateKeyDer, ServerName, TrustAnchor,
 };
 use rustls::client::danger::{ServerIdentity, ServerVerifier};
-use rustls::client::{ClientHandshake, Resumption};
+use rustls::client::{ClientHandshake, Resumption, TicketRequest};
 use rustls::crypto::{Credentials, CryptoProvider, Identity, SingleCredential};
 use rustls::enums::ApplicationProtocol;
 use rustls::{ClientConfig, RootCertStore};
@@ -35,8 +35,8 @@ pub struct ClientOptions {
     key: Option<PrivateKeyDer<'static>>,
     alpn: Vec<Vec<u8>>,
     suites: Vec<u16>,
+    ticket_request: Option<TicketRequest>,
     key_log: bool,
-    anonymous_name: bool,
 }
 
 /// `RootCertStore` has no `Default`.
@@ -117,13 +117,15 @@ impl ClientOptions {
         self.suites.retain(|suite| if suite >> 8 == 0x13 { tls13 } else { tls12 });
     }
 
-    pub fn set_key_log(&mut self) {
-        self.key_log = true;
+    /// How many tickets servers are asked for (RFC 9149): after a full handshake, and after a
+    /// resumed one.
+    pub fn set_ticket_request(&mut self, full: u8, resumed: u8) {
+        self.ticket_request =
+            Some(TicketRequest { new_session_count: full, resumption_count: resumed });
     }
 
-    /// No server_name extension.
-    pub fn disable_sni(&mut self) {
-        self.anonymous_name = true;
+    pub fn set_key_log(&mut self) {
+        self.key_log = true;
     }
 
     pub fn danger_disable_verification(&mut self) {
@@ -153,7 +155,7 @@ impl ClientOptions {
             credential,
             alpn: self.alpn.iter().map(|p| ApplicationProtocol::from(p.clone())).collect(),
             key_log: self.key_log,
-            enable_sni: !self.anonymous_name,
+            ticket_request: self.ticket_request,
             hints: Arc::default(),
             configs: Mutex::default(),
             provider,
@@ -171,7 +173,7 @@ pub struct ClientContext {
     credential: Option<Arc<SingleCredential>>,
     alpn: Vec<ApplicationProtocol<'static>>,
     key_log: bool,
-    enable_sni: bool,
+    ticket_request: Option<TicketRequest>,
     hints: Arc<GroupHints>,
     /// By the suite offered first: the preferred one, or that of a session to be resumed.
     configs: Mutex<HashMap<Option<u16>, ClientConfig>>,
@@ -195,7 +197,7 @@ impl ClientContext {
             None => builder.with_no_client_auth()?,
         };
         config.alpn_protocols = self.alpn.clone();
-        config.enable_sni = self.enable_sni;
+        config.send_ticket_request = self.ticket_request;
         config.resumption = Resumption::disabled();
         configs.insert(first, config.clone());
         Ok(config)

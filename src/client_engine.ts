@@ -165,12 +165,16 @@ export class ClientEngine {
       );
       state.fill(0);
       if (session === null) continue;
-      diagnose(clientContextInternals.onDiagnostic(this.#target.context), {
-        type: "session_received",
-        serverName: session.serverName,
-        sessionId: session.id,
-        expiresAt: session.expiresAt,
-      });
+      const onDiagnostic = clientContextInternals.onDiagnostic(this.#target.context);
+      // A session's id costs a digest.
+      if (onDiagnostic !== undefined) {
+        diagnose(onDiagnostic, {
+          type: "session_received",
+          serverName: session.serverName,
+          sessionId: session.id,
+          expiresAt: session.expiresAt,
+        });
+      }
       return session;
     }
   }

@@ -103,6 +103,8 @@ export class Session {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #state: Uint8Array;
   readonly #fields: SessionState;
+  /** Most sessions are replaced by newer ones before anybody asks for their bytes. */
+  #digested: boolean;
   #offered = false;
   #disposed = false;
 
@@ -112,13 +114,9 @@ export class Session {
         const writer = new ByteWriter().bytes(MAGIC).uint(1, FORMAT)
           .bytes(binding.contextFingerprint).uint64(binding.handshakeTime)
           .uint64(binding.expiresAt).vector(1, utf8(binding.serverName)).uint(2, binding.port)
-          .vector(1, utf8(binding.alpnProtocol ?? "")).vector(3, state);
-        const plain = writer.finish();
-        const bytes = new Uint8Array(plain.length + DIGEST_LENGTH);
-        bytes.set(plain);
-        bytes.set(sha256(plain), plain.length);
-        plain.fill(0);
-        return new Session(bytes);
+          .vector(1, utf8(binding.alpnProtocol ?? "")).vector(3, state)
+          .bytes(new Uint8Array(DIGEST_LENGTH));
+        return new Session(writer.finish(), "undigested");
       },
       binding: (session) => session.#binding,
       state: (session) => {
@@ -133,8 +131,9 @@ export class Session {
     };
   }
 
-  private constructor(bytes: Uint8Array<ArrayBuffer>) {
+  private constructor(bytes: Uint8Array<ArrayBuffer>, digest: "undigested" | "digested") {
     this.#bytes = bytes;
+    this.#digested = digest === "digested";
     const body = bytes.subarray(0, Math.max(0, bytes.length - DIGEST_LENGTH));
     try {
       const reader = new ByteReader(body);
@@ -147,7 +146,9 @@ export class Session {
           { origin: "local" },
         );
       }
-      if (!sameBytes(sha256(body), bytes.subarray(body.length))) throw invalid("wrong digest");
+      if (this.#digested && !sameBytes(sha256(body), bytes.subarray(body.length))) {
+        throw invalid("wrong digest");
+      }
       const binding = {
         contextFingerprint: reader.take(32),
         handshakeTime: reader.uint64(),
@@ -181,11 +182,19 @@ export class Session {
     if (bytes.length > MAX_LENGTH) throw invalid(`more than ${MAX_LENGTH} bytes`);
     const copy = new Uint8Array(bytes);
     try {
-      return new Session(copy);
+      return new Session(copy, "digested");
     } catch (error) {
       copy.fill(0);
       throw error;
     }
+  }
+
+  /** The digest at the end of the bytes, computed when it is first needed. */
+  get #digest(): Uint8Array {
+    const digest = this.#bytes.subarray(-DIGEST_LENGTH);
+    if (!this.#digested) digest.set(sha256(this.#bytes.subarray(0, -DIGEST_LENGTH)));
+    this.#digested = true;
+    return digest;
   }
 
   #assertUsable(): void {
@@ -205,6 +214,7 @@ export class Session {
    */
   toBytes(): Uint8Array<ArrayBuffer> {
     this.#assertUsable();
+    void this.#digest;
     return this.#bytes.slice();
   }
 
@@ -258,7 +268,7 @@ export class Session {
 
   /** A name for logs: hexadecimal, unique to the session, no secret. */
   get id(): string {
-    return hex(this.#bytes.subarray(-DIGEST_LENGTH).subarray(0, 16));
+    return hex(this.#digest.subarray(0, 16));
   }
 
   /** The protocol version it resumes. */
@@ -323,6 +333,7 @@ export class Session {
 
   /** Wipes the session's bytes in this object. Copies that `toBytes()` made are the caller's. */
   [Symbol.dispose](): void {
+    void this.#digest;
     this.#disposed = true;
     this.#state.fill(0);
     this.#bytes.subarray(0, -DIGEST_LENGTH).fill(0);

@@ -33,7 +33,7 @@ export interface PutOptions {
  * A store of sealed sessions. Every method may be asynchronous and may fail: a failure costs a
  * full handshake, and is counted.
  *
- * Partitions are names of up to 96 ASCII characters; values are opaque.
+ * Partitions are names of 1 to 96 ASCII characters; values are opaque, and may be empty.
  */
 export interface SessionStore {
   /** What this store can promise. */

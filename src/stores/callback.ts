@@ -33,6 +33,11 @@ function isMapLike(source: SessionCallbacks | MapLike): source is MapLike {
     typeof (source as MapLike).set === "function";
 }
 
+/** A `Map` keeps and returns the very object; and `slice()` of a Buffer is no copy. */
+function copy(value: Uint8Array): Uint8Array {
+  return new Uint8Array(value);
+}
+
 /**
  * Makes a store of callbacks or of an object like a `Map`. One value is kept under each id; what
  * is handed out is sealed, as for every store.
@@ -62,14 +67,14 @@ export function callbackStore(source: SessionCallbacks | MapLike): SessionStore 
       throw new TypeError(`Argument "source" must be a Map or have a function "${name}"`);
     }
   }
-  // Copies, both ways: a Map keeps and returns the very object.
   async function lookup(id: string): Promise<Uint8Array | null> {
-    return (await callbacks.lookup(id))?.slice() ?? null;
+    const value = await callbacks.lookup(id) ?? null;
+    return value instanceof Uint8Array ? copy(value) : value;
   }
   return {
     capabilities: { atomicTake: false, consistency: "eventual" },
     async put(partition, value, { expiresAt }) {
-      await callbacks.store(partition, value.slice(), expiresAt);
+      await callbacks.store(partition, copy(value), expiresAt);
     },
     async take(partition) {
       const value = await lookup(partition);

@@ -12,6 +12,7 @@
  */
 
 import type { PutOptions, SessionStore } from "../session_store.ts";
+import { whileLocked } from "./locked.ts";
 import { sequence } from "./sequence.ts";
 
 /** Options of {@linkcode denoKvStore}. */
@@ -59,8 +60,14 @@ export function denoKvStore(kv: DenoKv, options: DenoKvStoreOptions = {}): Sessi
   }
   const prefix = options.prefix ?? ["reprise"];
 
-  const newestFirst = (partition: string, limit?: number) =>
-    kv.list<Entry>({ prefix: [...prefix, partition] }, { reverse: true, limit });
+  async function newestFirst(partition: string, limit?: number) {
+    const selector = { prefix: [...prefix, partition] };
+    return await whileLocked(() =>
+      Array.fromAsync(kv.list<Entry>(selector, { reverse: true, limit }))
+    );
+  }
+
+  const remove = (key: Deno.KvKey) => whileLocked(() => kv.delete(key));
 
   return {
     capabilities: {
@@ -71,38 +78,36 @@ export function denoKvStore(kv: DenoKv, options: DenoKvStoreOptions = {}): Sessi
     async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
       const expireIn = Math.max(1, Math.ceil(expiresAt - Date.now()));
       const key = [...prefix, partition, sequence()];
-      await kv.atomic().set(key, { value, expiresAt }, { expireIn }).commit();
+      const entry: Entry = { value, expiresAt };
+      await whileLocked(() => kv.atomic().set(key, entry, { expireIn }).commit());
       if (limit === Infinity) return;
-      let kept = 0;
-      for await (const entry of newestFirst(partition)) {
-        if (++kept > limit) await kv.delete(entry.key);
-      }
+      for (const { key } of (await newestFirst(partition)).slice(limit)) await remove(key);
     },
     async take(partition: string) {
       for (let lost = 0; lost < MAX_LOST;) {
-        let found = false;
-        for await (const { key, versionstamp, value } of newestFirst(partition, 1)) {
-          found = true;
-          const { ok } = await kv.atomic().check({ key, versionstamp }).delete(key).commit();
-          if (!ok) lost++;
-          else if (lives(value)) return value.value;
-        }
-        if (!found) return null;
+        const [newest] = await newestFirst(partition, 1);
+        if (newest === undefined) return null;
+        const { key, versionstamp, value } = newest;
+        const { ok } = await whileLocked(() =>
+          kv.atomic().check({ key, versionstamp }).delete(key).commit()
+        );
+        if (!ok) lost++;
+        else if (lives(value)) return value.value;
       }
       throw new Error(`Too many callers take from one partition: lost to ${MAX_LOST} of them`);
     },
     async peek(partition: string) {
-      for await (const { value } of newestFirst(partition)) {
+      for (const { value } of await newestFirst(partition)) {
         if (lives(value)) return value.value;
       }
       return null;
     },
     async delete(partition: string) {
-      for await (const { key } of newestFirst(partition)) await kv.delete(key);
+      for (const { key } of await newestFirst(partition)) await remove(key);
     },
     async purge() {
       for await (const { key, value } of kv.list<Entry>({ prefix: [...prefix] })) {
-        if (!lives(value)) await kv.delete(key);
+        if (!lives(value)) await remove(key);
       }
     },
   };

@@ -58,7 +58,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   return {
     capabilities: { atomicTake: true, consistency: "strong", volatile: true },
     put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
-      const entries = [...live(partition), { value: value.slice(), expiresAt }];
+      const entries = [...live(partition), { value: new Uint8Array(value), expiresAt }];
       keep(partition, entries.slice(-limit));
       return Promise.resolve();
     },

@@ -77,6 +77,8 @@ const SAME: Record<string, ClientContextOptions> = {
   "other revocation lists: they are checked anew": { crls: [CRL_B, CRL_A] },
   "a verify callback: it is asked anew": { verify: () => true },
   "a key log": { keyLog: () => {} },
+  "where sessions are kept": { resumption: "memory" },
+  "a callback for diagnostics": { onDiagnostic: () => {} },
   "another encoding of the key": { key: KEY_SEC1 },
 };
 

@@ -94,6 +94,15 @@ const BAD: Record<keyof ClientContextOptions, Bad[]> = {
     [[PIN_A.replace("256", "1")], "sha256/"],
     [[`${PIN_A}*`], "base64"],
   ],
+  resumption: [
+    ["Memory", "got string"],
+    [7, "got number"],
+    [true, "got boolean"],
+    [null, "got null"],
+    [[], "got an array"],
+    [{ stores: new Map() }, '"stores"'],
+  ],
+  onDiagnostic: NO_FUNCTION,
   revocationEpoch: [
     ["1", "got string"],
     [null, "got null"],

@@ -43,9 +43,9 @@ function fullThenResumed(protocol: string): Outcome[] {
 type Connect = (port: number, version: TlsVersion, file: string) => Promise<Outcome>;
 
 const openssl: Connect = async (port, version, file) => {
-  const sessIn = await Deno.stat(file).then(() => file, () => undefined);
-  const result = await opensslClient({ port, version, stdin: LINE, sessIn, sessOut: `${file}.new` });
-  await Deno.rename(`${file}.new`, file);
+  const saved = await Deno.stat(file).then(() => true, () => false);
+  const session = saved ? { sessIn: file } : { sessOut: file };
+  const result = await opensslClient({ port, version, stdin: LINE, ...session });
   return outcome(result.reused, answered(result.stdout));
 };
 
@@ -55,21 +55,26 @@ const go: Connect = async (port, version, session) => {
   return outcome(result.resumed, answered(result.body));
 };
 
-/** Resumes at a second process what the first one began, and what that renewed at the first. */
-async function acrossProcesses(shared: Shared, connect: Connect): Promise<void> {
+/** Resumes at a second process what the first one began. */
+async function acrossProcesses(
+  shared: Shared,
+  connect: Connect,
+  versions: TlsVersion[] = VERSIONS,
+): Promise<void> {
   await using own = await fleet(shared);
   const spec = { resumption: own.resumption };
-  const outcomes = new Map<TlsVersion, Outcome[]>(VERSIONS.map((version) => [version, []]));
+  const outcomes = new Map<TlsVersion, Outcome[]>(versions.map((version) => [version, []]));
   const pids = new Set<number>();
   for (let process = 0; process < 2; process++) {
     await using server = await startServer(spec);
     pids.add(server.pid);
-    for (const version of VERSIONS) {
+    for (const version of versions) {
       const file = `${own.folder}/session-${version}`;
       outcomes.get(version)!.push(await connect(server.port, version, file));
     }
     const { accept, acceptGood, hits, putsFailed } = await server.stats();
-    assertEquals([accept, acceptGood, hits, putsFailed], [2, 2, 2 * process, 0]);
+    const { length } = versions;
+    assertEquals([accept, acceptGood, hits, putsFailed], [length, length, length * process, 0]);
   }
   for (const [version, each] of outcomes) assertEquals(each, fullThenResumed(version));
   assertEquals(pids.size, 2);
@@ -82,10 +87,12 @@ for (const shared of SHARED) {
     () => acrossProcesses(shared, openssl),
   );
 
+  // Go keeps TLS 1.2 sessions by ticket only: with a store it has nothing to offer there.
+  const versions: TlsVersion[] = shared === SHARED[0] ? ["TLSv1.3"] : VERSIONS;
   Deno.test(
-    `Go's crypto/tls resumes in a new server process, with ${shared}`,
+    `Go's crypto/tls resumes in a new server process, with ${shared}, ${versions.join(" and ")}`,
     needs("go"),
-    () => acrossProcesses(shared, go),
+    () => acrossProcesses(shared, go, versions),
   );
 
   for (const version of VERSIONS) {
@@ -99,6 +106,8 @@ for (const shared of SHARED) {
         await using servers = new AsyncDisposableStack();
         const started: ServerProcess[] = [];
         await using proxy = startSwitchProxy(async () => {
+          // Its session is in the store before the first server ends.
+          await started.at(-1)?.connections(1);
           await started.at(-1)?.[Symbol.asyncDispose]();
           const server = servers.use(await startServer(spec));
           started.push(server);

@@ -6,6 +6,7 @@
  */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import type { Case } from "./contract.ts";
 import {
   assertBytes,
@@ -226,6 +227,17 @@ export const dataCases: readonly Case[] = [
       assert.equal(name(peeked), "a");
       peeked!.fill(0);
       assert.equal(name(await store.peek(own)), "a");
+      assert.equal(name(await store.take(own)), "a");
+    },
+  },
+  {
+    name: "a value may be a Buffer, whose slice is no copy",
+    async fn(store) {
+      const own = partition();
+      const given = Buffer.from("value a");
+      await store.put(own, given, living());
+      given.fill(0);
+      (await store.peek(own))!.fill(0);
       assert.equal(name(await store.take(own)), "a");
     },
   },

@@ -23,11 +23,14 @@ interface Step {
   long?: boolean;
 }
 
+const { exports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+const ENTRIES: string[] = Object.values(exports);
+
 const STEPS: Step[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
   { name: "types, and the lock", args: ["check", "--frozen", "."] },
-  { name: "doc comments", args: ["doc", "--lint", "mod.ts", "src/entrypoints/engine.ts"] },
+  { name: "doc comments", args: ["doc", "--lint", ...ENTRIES] },
   { name: "examples in doc comments", args: ["test", "-A", "--doc", "mod.ts", "src"] },
   { name: "examples in the README", args: ["check", "--doc-only", "README.md"] },
   { name: "size", args: ["task", "--quiet", "size"] },
@@ -47,7 +50,7 @@ async function run(
   const child = new Deno.Command(Deno.execPath(), {
     args: step.args,
     cwd: ROOT,
-    env,
+    env: Deno.stdout.isTerminal() ? env : { ...env, NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

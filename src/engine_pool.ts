@@ -9,21 +9,26 @@
 
 import { EngineInstance } from "./engine.ts";
 
-let module: WebAssembly.Module | undefined;
+/** The compiled wasm file, or how to get it. */
+export type EngineSource = WebAssembly.Module | (() => WebAssembly.Module);
+
+let source: EngineSource | undefined;
 let current: EngineInstance | undefined;
 
 /** Names the wasm file, for entry points. The first one named is used. */
-export function provideEngine(compiled: WebAssembly.Module): void {
-  module ??= compiled;
+export function provideEngine(compiled: EngineSource): void {
+  source ??= compiled;
 }
 
 /** The instance for a new connection. */
 export function currentEngine(): EngineInstance {
   if (current === undefined || current.panic !== undefined) {
-    if (module === undefined) {
+    if (source === undefined) {
       throw new TypeError("No engine: import an entry point, or provide the WebAssembly.Module");
     }
-    current = new EngineInstance(module);
+    const compiled = typeof source === "function" ? source() : source;
+    source = compiled;
+    current = new EngineInstance(compiled);
   }
   return current;
 }

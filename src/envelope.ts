@@ -32,6 +32,9 @@ const VERSION = 1;
 /** Version, key id, salt and tag. */
 export const ENVELOPE_OVERHEAD = 1 + KEY_ID_LENGTH + 32 + 16;
 
+/** Nothing that is sealed is larger: a chain comes in a handshake message, of 64 KiB at most. */
+export const MAX_ENVELOPE = 128 * 1024;
+
 /** What an envelope is bound to: it opens under the same only. */
 export interface EnvelopeBinding {
   purpose: "session" | "client session" | "server session" | "ticket key ring";
@@ -65,6 +68,8 @@ export function open(
   to: EnvelopeBinding,
   sealed: Uint8Array,
 ): Opened {
+  // Nothing of that size is copied into the engine, whose memory does not shrink.
+  if (sealed.length > MAX_ENVELOPE) return { miss: "tampered" };
   const ring = sealingKeysInternals.ring(keys);
   const { purpose, fingerprint = NOTHING, binding = NOTHING } = to;
   try {

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { deferred } from "./deferred.ts";
 import { acceptTransport, checkHandshakeTimeout, checkServerContext } from "./accept.ts";
 import { TlsError, transportError } from "./errors.ts";
 import { currentListener } from "./listener.ts";
@@ -53,7 +54,7 @@ export class TlsListener implements AsyncIterable<TlsConn> {
   readonly #handshakes = new Set<Promise<void>>();
   readonly #ready: TlsConn[] = [];
   #listener: TransportListener | undefined;
-  #changed = Promise.withResolvers<void>();
+  #changed = deferred<void>();
   #closed = false;
   #closing: Promise<void> | undefined;
   readonly #accepting: Promise<void>;
@@ -94,7 +95,7 @@ export class TlsListener implements AsyncIterable<TlsConn> {
 
   #announce(): void {
     this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
+    this.#changed = deferred<void>();
   }
 
   #end(): void {

@@ -12,6 +12,7 @@
 import { deadline } from "./deadline.ts";
 import { diagnose, type OnDiagnostic } from "./diagnostics.ts";
 import { type EngineInstance, Refusal } from "./engine.ts";
+import { MAX_ENVELOPE } from "./envelope.ts";
 import type { SessionMiss } from "./handshake_info.ts";
 import { readKeptSession } from "./kept_session.ts";
 import { type SealingKeys, sealingKeysInternals } from "./sealing_keys.ts";
@@ -117,6 +118,8 @@ export class ServerSessionCache {
   }
 
   #open(instance: EngineInstance, lookupId: Uint8Array, sealed: Uint8Array): Found {
+    // Nothing of that size is copied into the engine, whose memory does not shrink.
+    if (sealed.length > MAX_ENVELOPE) return { miss: "tampered" };
     const { keys, fingerprint } = this.#options;
     const ring = sealingKeysInternals.ring(keys);
     try {

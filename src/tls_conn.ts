@@ -10,6 +10,7 @@
  * @module
  */
 
+import { type Deferred, deferred } from "./deferred.ts";
 import { deadline } from "./deadline.ts";
 import type { EngineConnection } from "./engine.ts";
 import { closedError, TlsError } from "./errors.ts";
@@ -63,7 +64,7 @@ export class TlsConn {
   #error: TlsError | undefined;
   #closing: Promise<void> | undefined;
   #writing: Promise<unknown> = Promise.resolve();
-  #drained: PromiseWithResolvers<void> | undefined;
+  #drained: Deferred<void> | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
@@ -156,7 +157,7 @@ export class TlsConn {
     try {
       if (await this.#pump.fill() === "received") return;
       // A full buffer: a ticket can come only when plaintext has been read.
-      this.#drained ??= Promise.withResolvers<void>();
+      this.#drained ??= deferred<void>();
       await this.#drained.promise;
     } catch (error) {
       this.#fail(error as TlsError);

@@ -62,7 +62,8 @@ export async function answer(conn: TlsConn, report: Report): Promise<void> {
 
 /** The report within what a client printed or read. */
 export function answered(text: string): Report {
-  const line = text.match(/^\{"resumed":.*\}$/m)?.[0];
+  // OpenSSL prints it wherever it is with its own remarks.
+  const line = text.match(/\{"resumed":.*\}$/m)?.[0];
   if (line === undefined) throw new Error(`No answer of the server in: ${text.slice(-1000)}`);
   return JSON.parse(line);
 }

@@ -1,0 +1,151 @@
+/**
+ * How long a session is good for, by the server's own clock, whatever client and store make of it:
+ * until `maxAge`, seven days after the full handshake at most, and never ahead of its time.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { ServerContextOptions } from "../../mod.ts";
+import { type MovedClock, movedClock } from "../interop/clock.ts";
+import { opensslClient, type TlsVersion } from "../peers/openssl.ts";
+import { needs } from "../skips.ts";
+import { serverCert } from "../testdata/mod.ts";
+import { answered } from "./answer.ts";
+import { VERSIONS } from "./client.ts";
+import { serve, type TestServer } from "./in_process.ts";
+import { type Also, MODES, sharedResumption } from "./shared.ts";
+
+const openssl = needs("openssl");
+const HOUR_S = 60 * 60;
+const DAY_S = 24 * HOUR_S;
+
+/** OpenSSL's clock is the machine's: only the server's moves. It keeps the newest session. */
+interface Client {
+  server: TestServer;
+  clock: MovedClock;
+  /** Both ends' word. */
+  visit(options?: { fresh?: boolean }): Promise<{ reused: boolean; miss: string | null }>;
+}
+
+async function withClient(
+  version: TlsVersion,
+  resumption: ServerContextOptions["resumption"],
+  test: (client: Client) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "reprise-server-" });
+  const file = `${folder}/session`;
+  try {
+    await using server = await serve({ ...serverCert("ec_p256"), resumption });
+    using clock = movedClock();
+    await test({
+      server,
+      clock,
+      async visit({ fresh = false } = {}) {
+        const { stdout, reused } = await opensslClient({
+          port: server.port,
+          version,
+          stdin: "hello\n",
+          sessOut: `${file}.new`,
+          ...(fresh ? {} : { sessIn: file }),
+        });
+        const report = answered(stdout);
+        assertEquals(reused, report.resumed);
+        // A TLS 1.2 session that is resumed by its id is not given anew.
+        await Deno.rename(`${file}.new`, file).catch(() => {});
+        return { reused, miss: report.miss };
+      },
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const HIT = { reused: true, miss: null };
+
+interface Case {
+  name: string;
+  mode: "stateful" | "tickets";
+  also?: Also;
+}
+
+const CASES: Case[] = [
+  ...MODES.map((mode) => ({ name: mode, mode })),
+  // Without it the store is asked for TLS 1.2 too.
+  { name: "stateful without memory in front", mode: "stateful", also: { memory: 0 } },
+];
+
+for (const version of VERSIONS) {
+  for (const { name, mode, also } of CASES) {
+    Deno.test(`a session older than maxAge is not resumed, ${name}, ${version}`, openssl, async () => {
+      const resumption = await sharedResumption(mode, { maxAge: HOUR_S * 1000, ...also });
+      await withClient(version, resumption, async ({ server, clock, visit }) => {
+        await visit({ fresh: true });
+        clock.move(HOUR_S - 60);
+        assertEquals(await visit(), HIT, "a minute before its end");
+        await visit({ fresh: true });
+        clock.move(HOUR_S + 60);
+        assertEquals(await visit(), { reused: false, miss: "expired" });
+        const { missReasons, timeouts, hits } = server.context.stats();
+        assertEquals([missReasons, timeouts, hits], [{ expired: 1 }, 1, 1]);
+      });
+    });
+
+    Deno.test(`a session from the future is not resumed, ${name}, ${version}`, openssl, async () => {
+      const resumption = await sharedResumption(mode, also);
+      await withClient(version, resumption, async ({ server, clock, visit }) => {
+        await visit({ fresh: true });
+        clock.move(-30);
+        assertEquals(await visit(), HIT, "clocks may differ a little");
+        clock.move(30);
+        await visit({ fresh: true });
+        clock.move(-120);
+        assertEquals(await visit(), { reused: false, miss: "not_yet_valid" });
+        assertEquals(server.context.stats().missReasons, { not_yet_valid: 1 });
+      });
+    });
+  }
+
+  for (const mode of MODES) {
+    Deno.test(`renewal makes no session older than a week, ${mode}, ${version}`, openssl, async () => {
+      const resumption = await sharedResumption(mode, { maxAge: 3 * DAY_S * 1000 });
+      await withClient(version, resumption, async ({ server, clock, visit }) => {
+        await visit({ fresh: true });
+        const renewed = version === "TLSv1.3" || mode === "tickets";
+        let days = 0;
+        for (; days <= 8; days += 1.75) {
+          const { reused, miss } = await visit();
+          if (!reused) {
+            assertEquals(miss, "expired");
+            break;
+          }
+          clock.move(1.75 * DAY_S);
+        }
+        // By its id a TLS 1.2 session stays the same one: it ends with maxAge.
+        assertEquals(days, renewed ? 7 : 3.5);
+        assertEquals(server.context.stats().timeouts, 1);
+        clock.move(DAY_S);
+        assertEquals(await visit(), HIT, "a full handshake begins anew");
+      });
+    });
+  }
+}
+
+Deno.test("a ticket's lifetime hint is what is left of the session", openssl, async () => {
+  const hint = (stdout: string) => Number(stdout.match(/lifetime hint: (\d+)/)![1]);
+  const resumption = await sharedResumption("tickets", { maxAge: 6 * DAY_S * 1000 });
+  await using server = await serve({ ...serverCert("ec_p256"), resumption });
+  using clock = movedClock();
+  const folder = await Deno.makeTempDir({ prefix: "reprise-server-" });
+  try {
+    const sessOut = `${folder}/session`;
+    const options = { port: server.port, stdin: "hello\n", version: "TLSv1.2" } as const;
+    const first = await opensslClient({ ...options, sessOut });
+    assertEquals(hint(first.stdout), 6 * DAY_S);
+    clock.move(5 * DAY_S);
+    const second = await opensslClient({ ...options, sessIn: sessOut });
+    assert(second.reused);
+    const left = hint(second.stdout);
+    assert(left <= 2 * DAY_S && left > 2 * DAY_S - 60, `${left}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

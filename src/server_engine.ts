@@ -12,10 +12,7 @@
  * @module
  */
 
-import type {
-  ServerContext as EngineContext,
-  ServerCredentials as EngineCredentials,
-} from "../wasm/pkg/reprise.js";
+import type { ServerContext as EngineContext } from "../wasm/pkg/reprise.js";
 import { fromUtf8 } from "./bytes.ts";
 import { type ClientHello, readClientHello } from "./client_hello.ts";
 import {
@@ -85,20 +82,24 @@ export class ServerEngine {
    * @param signal Stops between the awaits: the connection may be gone by then.
    */
   async chooseConfig(signal: AbortSignal): Promise<void> {
-    const hello = this.#hello = readClientHello(this.#call((handle) => handle.client_hello()));
-    const serverName = hello?.serverName ?? "";
-    let credentials: EngineCredentials | null;
     try {
-      credentials = await serverContextInternals.credentials(
-        this.#context,
-        this.#instance,
-        serverName,
-      );
+      await this.#chooseConfig(signal);
     } catch (error) {
+      // What a callback throws the caller learns; the client learns that it is over.
       signal.throwIfAborted();
       this.#call((handle) => handle.refuse(INTERNAL_ERROR));
       throw error;
     }
+  }
+
+  async #chooseConfig(signal: AbortSignal): Promise<void> {
+    const hello = this.#hello = readClientHello(this.#call((handle) => handle.client_hello()));
+    const serverName = hello?.serverName ?? "";
+    const credentials = await serverContextInternals.credentials(
+      this.#context,
+      this.#instance,
+      serverName,
+    );
     signal.throwIfAborted();
     if (credentials === null) {
       this.#call((handle) => handle.refuse(UNRECOGNIZED_NAME));

@@ -18,6 +18,7 @@ import {
   type TlsVersion,
 } from "../peers/openssl.ts";
 import { startTcpProxy } from "../peers/raw.ts";
+import { digestAnew, fieldRanges } from "../session/layout.ts";
 import { needs } from "../skips.ts";
 import { caCert, clientCert, crl } from "../testdata/mod.ts";
 import { movedClock } from "./clock.ts";
@@ -317,7 +318,6 @@ Deno.test("one Session object is offered again and again on TLS 1.2", openssl, a
 Deno.test("suite_unavailable: a session of a suite that this build lacks", openssl, async () => {
   const { server, ...target } = await serverAndSession("TLSv1.3");
   await using _server = server;
-  const { digestAnew, fieldRanges } = await import("../session/layout.ts");
   const bytes = Uint8Array.fromHex(target.session);
   const { start } = fieldRanges(bytes).find(({ name }) => name === "cipher_suite")!;
   bytes.set([0x13, 0x04], start);

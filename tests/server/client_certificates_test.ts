@@ -19,6 +19,7 @@ import {
   serverCert,
 } from "../testdata/mod.ts";
 import { answered } from "./answer.ts";
+import { clientDer } from "./certificates.ts";
 import { resumed, VERSIONS, visitAt } from "./client.ts";
 import { serve } from "./in_process.ts";
 import { MODES, sharedResumption } from "./shared.ts";
@@ -30,10 +31,6 @@ const REQUIRED = {
   clientAuth: "required",
   caCerts: [caCert("ec")],
 } as const;
-
-function der(pem: string): string {
-  return Uint8Array.fromBase64(pem.match(/-----\n([^-]*)-----/)![1].replaceAll("\n", "")).toHex();
-}
 
 /** OpenSSL offers a session whatever certificate it is run with. */
 async function visitByOpenssl(
@@ -96,7 +93,7 @@ for (const mode of MODES) {
       const second = await visitAt(server, { ...options, session: first.client.session });
       const third = await visitAt(server, { ...options, session: second.client.session });
       assertEquals([second, third].map(resumed), [[true, true], [true, true]]);
-      const chain = [der(clientCert("ec").cert)];
+      const chain = [clientDer("ec")];
       for (const each of [first, second, third]) assertEquals(each.server.peer, chain);
       assertEquals(
         asked.map((input) => [
@@ -131,7 +128,7 @@ for (const mode of MODES) {
           const other = { port: server.port, version, cert: clientCertPaths("ec"), sessIn: file };
           const seen = await visitByOpenssl(other);
           assertEquals([seen.reused, seen.server?.resumed], [false, false]);
-          assertEquals(seen.client, der(clientCert("ec").cert));
+          assertEquals(seen.client, clientDer("ec"));
           assertEquals(server.context.stats().missReasons, { chain_invalid: 1 });
           const refused = await visitByOpenssl({ ...other, cert });
           assertEquals(refused.server, null);
@@ -160,7 +157,7 @@ for (const mode of MODES) {
           clock.move(2 * DAY_MS / 1000);
           const other = await visitByOpenssl({ ...one, cert: clientCertPaths("ec"), sessIn: file });
           assertEquals([other.reused, other.server?.resumed], [false, false]);
-          assertEquals(other.client, der(clientCert("ec").cert));
+          assertEquals(other.client, clientDer("ec"));
           const { missReasons, timeouts } = server.context.stats();
           assertEquals([missReasons, timeouts], [{ expired: 1 }, 1]);
           const refused = await visitByOpenssl({ ...one, sessIn: file });
@@ -197,7 +194,7 @@ for (const mode of MODES) {
           const first = await visitAt(server, options);
           const second = await visitAt(server, { ...options, session: first.client.session });
           assertEquals(resumed(second), [false, false]);
-          assertEquals(second.server.peer, [der(clientCert("ec").cert)]);
+          assertEquals(second.server.peer, [clientDer("ec")]);
           assertEquals(asked, [false, true, false]);
           assertEquals(server.context.stats().missReasons, { verify_refused: 1 });
         },

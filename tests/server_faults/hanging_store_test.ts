@@ -77,7 +77,7 @@ for (const { version, lookup } of VERSIONS) {
   Deno.test(`${version}: a ${lookup} without a deadline ends with the handshake's`, async () => {
     const store = new ScriptedStore();
     const context = statefulContext(store, { timeout: Infinity });
-    await using server = await startEchoServer(context, { handshakeTimeout: 300 });
+    await using server = await startEchoServer(context, { handshakeTimeout: 1_000 });
     const session = await firstVisit(server, version);
     const { passed, open } = gate();
     let answered = 0;

@@ -1,0 +1,163 @@
+// deno-lint-ignore-file no-console
+/**
+ * Makes the npm package in `dist/npm`: `deno task build:npm`.
+ *
+ * Rules:
+ * - Nothing in there is written by hand; nothing of it is committed.
+ * - One bundle with shared chunks: whatever a program imports, there is one copy of each class.
+ * - No `package.json` at the root of the repository: it changes what `deno task` does.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import config from "../deno.json" with { type: "json" };
+import { run } from "./wasm/run.ts";
+
+/** From npm. */
+const ESBUILD = "0.28.2";
+const TYPESCRIPT = "5.9.3";
+const NOBLE = config.imports["@noble/hashes/"].match(/@(\d[^/]*)/)![1];
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const out = join(root, "dist", "npm");
+const generated = join(root, "dist", "generated");
+
+/** Entry points by their names in `exports`; in `dist` they are files of the same names. */
+const ENTRIES: Record<string, string> = {
+  node: "src/entrypoints/node.ts",
+  workerd: "src/entrypoints/workerd.ts",
+  browser: "src/entrypoints/browser.ts",
+  inline: "src/entrypoints/inline.ts",
+  engine: "src/entrypoints/engine.ts",
+};
+for (const [name, path] of Object.entries(config.exports)) {
+  if (name.startsWith("./stores/")) ENTRIES[name.slice(2)] = path.slice(2);
+}
+
+async function bundle(): Promise<void> {
+  await Deno.mkdir(generated, { recursive: true });
+  await run("npx", [
+    "--yes",
+    `esbuild@${ESBUILD}`,
+    ...Object.entries(ENTRIES).map(([name, path]) => `${name}=${path}`),
+    "--bundle",
+    "--splitting",
+    "--format=esm",
+    "--platform=neutral",
+    "--target=node20",
+    "--external:node:*",
+    "--external:cloudflare:*",
+    "--external:@noble/hashes",
+    "--external:./reprise.wasm",
+    // What is not left outside, the inline entry carries along.
+    "--loader:.wasm=binary",
+    "--chunk-names=chunks/[name]-[hash]",
+    `--outdir=${out}`,
+    "--log-level=warning",
+  ], { cwd: root });
+  await Deno.copyFile(join(root, "wasm", "pkg", "reprise.wasm"), join(out, "reprise.wasm"));
+}
+
+/** Declarations, whose imports end in `.ts` where they are written and in `.js` where they go. */
+async function declare(): Promise<void> {
+  const types = join(out, "types");
+  await Deno.writeTextFile(
+    join(generated, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        target: "esnext",
+        module: "nodenext",
+        lib: ["esnext", "dom", "dom.iterable"],
+        types: [],
+        strict: true,
+        declaration: true,
+        emitDeclarationOnly: true,
+        allowImportingTsExtensions: true,
+        allowArbitraryExtensions: true,
+        skipLibCheck: true,
+        noCheck: true,
+        rootDir: root,
+        outDir: types,
+      },
+      files: Object.values(ENTRIES).map((path) => join(root, path)),
+    }),
+  );
+  await run("npx", [
+    "--yes",
+    `--package=typescript@${TYPESCRIPT}`,
+    "tsc",
+    "--project",
+    join(generated, "tsconfig.json"),
+  ], { cwd: root });
+  await Deno.mkdir(join(types, "wasm", "pkg"), { recursive: true });
+  await Deno.copyFile(
+    join(root, "wasm", "pkg", "reprise.d.ts"),
+    join(types, "wasm", "pkg", "reprise.d.ts"),
+  );
+  for (const path of await files(types)) {
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"'));
+  }
+}
+
+async function files(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    found.push(...(isDirectory ? await files(path) : [path]));
+  }
+  return found;
+}
+
+function conditions(): Record<string, unknown> {
+  const types = (name: string) => `./types/${ENTRIES[name].replace(/\.ts$/, ".d.ts")}`;
+  const entry = (name: string) => ({ types: types(name), default: `./${name}.js` });
+  const stores = Object.keys(ENTRIES).filter((name) => name.startsWith("stores/"));
+  return {
+    ".": {
+      workerd: entry("workerd"),
+      node: entry("node"),
+      bun: entry("node"),
+      deno: entry("node"),
+      browser: entry("browser"),
+      default: entry("browser"),
+    },
+    "./inline": entry("inline"),
+    "./engine": entry("engine"),
+    ...Object.fromEntries(stores.map((name) => [`./${name}`, entry(name)])),
+    "./reprise.wasm": "./reprise.wasm",
+    "./package.json": "./package.json",
+  };
+}
+
+async function describe(): Promise<void> {
+  const { name, version, license } = config;
+  await Deno.writeTextFile(
+    join(out, "package.json"),
+    JSON.stringify(
+      {
+        name,
+        version,
+        description: "TLS whose sessions are bytes that belong to the caller",
+        license,
+        type: "module",
+        sideEffects: ["./node.js", "./workerd.js", "./inline.js"],
+        engines: { node: ">=20" },
+        exports: conditions(),
+        dependencies: { "@noble/hashes": NOBLE },
+      },
+      null,
+      2,
+    ) + "\n",
+  );
+  const copied = ["README.md", "CHANGELOG.md", "LICENSE", "LICENSE-APACHE", "LICENSE-MIT"];
+  for (const file of copied) await Deno.copyFile(join(root, file), join(out, file));
+  await Deno.copyFile(join(root, "src", "roots", "LICENSE"), join(out, "LICENSE-ROOTS"));
+}
+
+await Deno.remove(join(root, "dist"), { recursive: true }).catch((error) => {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+});
+await bundle();
+await declare();
+await describe();
+console.log("dist/npm is made");

@@ -8,6 +8,7 @@
  *   of tests that is not in the report failed as a whole, and counts as one.
  * - What was skipped is told by file, with the programs that are missing; each test's own line says
  *   "ignored". Where `REPRISE_NO_SKIPS` is 1, as in CI, a test that was skipped failed.
+ * - Files run side by side, as many as there are processors; `DENO_JOBS=1` runs them one by one.
  * - Types are not checked here: `deno task ok` does that.
  *
  * @module
@@ -40,7 +41,7 @@ async function testFiles(paths: readonly string[]): Promise<string[]> {
 /** Runs `deno test`; returns its code and what it said. */
 async function denoTest(args: readonly string[]): Promise<{ code: number; said: string }> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--unstable-kv", "--no-check", ...args],
+    args: ["test", "-A", "--unstable-kv", "--no-check", "--parallel", ...args],
     cwd: ROOT,
     env: Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
     stdin: "null",

@@ -7,7 +7,7 @@
 import { type Deadline, deadline } from "./deadline.ts";
 import { TlsError } from "./errors.ts";
 import { abandonHandshake, driveHandshake } from "./handshake_drive.ts";
-import { badOption, checkKnown, checkTimeout } from "./options.ts";
+import { badOption, checkKnown, checkSignal, checkTimeout } from "./options.ts";
 import { Pump } from "./pump.ts";
 import { ServerContext, serverContextInternals } from "./server_context.ts";
 import { ServerEngine } from "./server_engine.ts";
@@ -66,9 +66,7 @@ export async function acceptTls(
   checkKnown(options, ["context", "handshakeTimeout", "signal"], "acceptTls options");
   const { context, signal } = options;
   checkServerContext(context);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    badOption("signal", "an AbortSignal", signal);
-  }
+  checkSignal("signal", signal);
   const timeout = checkHandshakeTimeout(options.handshakeTimeout);
   return await acceptTransport(streamsTransport(streams), context, timeout, signal);
 }

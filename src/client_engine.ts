@@ -27,13 +27,14 @@ async function findOffer(
   target: SessionTarget,
   instance: EngineInstance,
   context: EngineClientContext,
+  signal: AbortSignal | undefined,
 ): Promise<Offer | undefined> {
-  if (given !== undefined) return await prepareOffer(given, target, instance, context);
+  if (given !== undefined) return await prepareOffer(given, target, instance, context, signal);
   const pool = clientContextInternals.pool(target.context);
   if (pool === undefined) return undefined;
   const drawn = await pool.draw(instance, { networkPartition: "", ...target });
   if (drawn.session === undefined) return { miss: drawn.miss };
-  return await prepareOffer(drawn.session, target, instance, context);
+  return await prepareOffer(drawn.session, target, instance, context, signal);
 }
 
 /**
@@ -72,16 +73,19 @@ export class ClientEngine {
 
   /**
    * Checks the session, if there is one, and starts the handshake: the ClientHello is in the
-   * output. Asynchronous for the `verify` callback and the default roots alone.
+   * output. Asynchronous for the `verify` callback and the default roots alone. A signal that
+   * aborts meanwhile rejects with its reason, and a session that was given is not used up.
    */
   static async begin(
     target: SessionTarget,
     session?: Session | Uint8Array,
     earlyData: Uint8Array = NOTHING,
+    signal?: AbortSignal,
   ): Promise<ClientEngine> {
     const instance = currentEngine();
     const context = await clientContextInternals.engine(target.context, instance);
-    const offer = await findOffer(session, target, instance, context);
+    const offer = await findOffer(session, target, instance, context, signal);
+    signal?.throwIfAborted();
     if (offer?.session !== undefined) {
       const { serverName } = target;
       diagnose(clientContextInternals.onDiagnostic(target.context), {

@@ -11,7 +11,14 @@ import { CLIENT_CONTEXT_OPTIONS, type ClientContextOptions } from "./context_opt
 import { type Deadline, deadline } from "./deadline.ts";
 import { TlsError } from "./errors.ts";
 import { abandonHandshake, driveHandshake } from "./handshake_drive.ts";
-import { badOption, checkInteger, checkKnown, checkOneOf, checkTimeout } from "./options.ts";
+import {
+  badOption,
+  checkInteger,
+  checkKnown,
+  checkOneOf,
+  checkSignal,
+  checkTimeout,
+} from "./options.ts";
 import { Pump } from "./pump.ts";
 import { canonicalServerName } from "./server_name.ts";
 import { Session } from "./session.ts";
@@ -110,9 +117,7 @@ function check(options: StartTlsOptions, needsPort: boolean): Request {
   if (session !== undefined && !(session instanceof Session || session instanceof Uint8Array)) {
     badOption("session", "a Session or a Uint8Array", session);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    badOption("signal", "an AbortSignal", signal);
-  }
+  checkSignal("signal", signal);
   const { earlyData = new Uint8Array(0) } = options;
   if (!(earlyData instanceof Uint8Array)) badOption("earlyData", "a Uint8Array", earlyData);
   const rejected = checkOneOf(
@@ -232,8 +237,8 @@ class Attempt {
   readonly #puts = new Set<Promise<void>>();
 
   static async begin(transport: Transport, request: Request): Promise<Attempt> {
-    const { target, session, earlyData } = request;
-    return new Attempt(await ClientEngine.begin(target, session, earlyData), transport);
+    const { target, session, earlyData, deadline: { signal } } = request;
+    return new Attempt(await ClientEngine.begin(target, session, earlyData, signal), transport);
   }
 
   private constructor(client: ClientEngine, transport: Transport) {

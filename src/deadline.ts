@@ -1,8 +1,14 @@
 /**
  * Bounds on waiting: a time limit and the caller's signal, joined into one signal.
  *
+ * Rule: a time limit is counted in slices, one a turn of the event loop at most. What this process
+ * spends in one go, on the handshakes of others, is not time that whoever is waited for had.
+ *
  * @module
  */
+
+/** A time limit is over after so many turns of the event loop, or later. */
+const SLICES = 4;
 
 /** One signal of a time limit and a caller's signal, with a clean end. */
 export interface Deadline {
@@ -26,9 +32,13 @@ export function deadline(
   const onAbort = () => controller.abort(signal!.reason);
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
-  const timer = Number.isFinite(milliseconds)
-    ? setTimeout(() => controller.abort(timedOut()), milliseconds)
-    : undefined;
+  let left = SLICES;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const countDown = () => {
+    if (left-- === 0) controller.abort(timedOut());
+    else timer = setTimeout(countDown, milliseconds / SLICES);
+  };
+  if (Number.isFinite(milliseconds)) countDown();
   const aborted = new Promise<never>((_, reject) => {
     const stop = () => reject(controller.signal.reason);
     if (controller.signal.aborted) stop();

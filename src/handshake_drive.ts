@@ -26,16 +26,24 @@ export interface HandshakeSide {
 /** Runs a handshake to its completion; rejects with what made it fail. */
 export async function driveHandshake(side: HandshakeSide, pump: Pump): Promise<void> {
   const { connection } = side;
-  await pump.flush();
+  const isServer = side.chooseConfig !== undefined;
+  const flush = async () => {
+    const flushed = pump.flush();
+    // A server is done before the client took its tickets: over a stream without a buffer, the
+    // client may be writing by now, and would wait for us as we for it.
+    if (isServer && !connection.handshaking) flushed.catch(() => {});
+    else await flushed;
+  };
+  await flush();
   while (connection.handshaking || connection.wantsVerify) {
     if (connection.wantsVerify) {
       await side.verify();
       side.received();
-      await pump.flush();
+      await flush();
     } else if (connection.wantsConfig) {
       await side.chooseConfig!();
       side.received();
-      await pump.flush();
+      await flush();
     } else if (await pump.fill() === "full") {
       throw new TlsError("ERR_TLS_PEER_MISBEHAVED", "The peer's handshake does not end", {
         origin: "peer",
@@ -43,7 +51,7 @@ export async function driveHandshake(side: HandshakeSide, pump: Pump): Promise<v
     }
     if (connection.error !== undefined) throw connection.error;
   }
-  await pump.flush();
+  await flush();
 }
 
 /** Ends what did not come to a connection; lets the alert out first, if there is one. */

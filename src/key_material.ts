@@ -8,6 +8,7 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 
 import { utf8 } from "./bytes.ts";
+import { checkBytes } from "./options.ts";
 
 /** Bytes of a key. */
 export const KEY_LENGTH = 32;
@@ -16,9 +17,7 @@ export const KEY_ID_LENGTH = 16;
 
 /** Throws a `TypeError` on a secret that is short, or plainly no secret (CVE-2020-13777). */
 export function checkSecret(name: string, secret: unknown): asserts secret is Uint8Array {
-  if (!(secret instanceof Uint8Array)) {
-    throw new TypeError(`Argument "${name}" must be a Uint8Array, got ${typeof secret}`);
-  }
+  checkBytes(name, secret);
   if (secret.length < KEY_LENGTH) {
     throw new TypeError(
       `Argument "${name}" must have ${KEY_LENGTH} bytes or more, got ${secret.length}`,
@@ -34,9 +33,14 @@ export function derive(secret: Uint8Array, purpose: string, length: number): Uin
   return hkdf(sha256, secret, undefined, utf8(purpose), length);
 }
 
+/** Keys do not change, and each handshake asks for their ids. */
+const ids = new WeakMap<Uint8Array, Uint8Array>();
+
 /** A key's id: derived, so that equal keys have equal ids wherever they are. */
 export function keyId(key: Uint8Array): Uint8Array {
-  return derive(key, "reprise key id", KEY_ID_LENGTH);
+  let id = ids.get(key);
+  if (id === undefined) ids.set(key, id = derive(key, "reprise key id", KEY_ID_LENGTH));
+  return id;
 }
 
 /** A key from the system's randomness. */

@@ -53,6 +53,20 @@ export function checkFunction(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== "function") badOption(name, "a function", value);
 }
 
+/** `undefined`, or a signal. */
+export function checkSignal(name: string, value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    badOption(name, "an AbortSignal", value);
+  }
+}
+
+/** An argument that is bytes; a string, say, would be sent as zeros. */
+export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError(`Argument "${name}" must be a Uint8Array, got ${typeOf(value)}`);
+  }
+}
+
 /** An integer within bounds. */
 export function checkInteger(name: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number") badOption(name, `an integer from ${min} to ${max}`, value);

@@ -21,6 +21,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 
 import { ByteReader, ByteWriter, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
 import { checkSecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
+import { checkBytes } from "./options.ts";
 
 const MAGIC = utf8("RPSK");
 const FORMAT = 1;
@@ -101,7 +102,11 @@ export class SealingKeys {
     secret: Uint8Array,
     options: { previous?: readonly Uint8Array[]; nameSecret?: Uint8Array } = {},
   ): Promise<SealingKeys> {
-    const secrets = [secret, ...(options.previous ?? [])];
+    const { previous = [] } = options;
+    if (!Array.isArray(previous) || previous.length >= MAX_KEYS) {
+      throw new TypeError(`Option "previous" must be an array of ${MAX_KEYS - 1} secrets at most`);
+    }
+    const secrets: Uint8Array[] = [secret, ...previous];
     for (const each of secrets) checkSecret("secret", each);
     const nameSecret = options.nameSecret ?? secrets[secrets.length - 1];
     checkSecret("nameSecret", nameSecret);
@@ -112,6 +117,7 @@ export class SealingKeys {
   /** Reads {@linkcode SealingKeys.toBytes}. Throws `TypeError` on anything else. */
   // deno-lint-ignore require-await -- errors are rejections
   static async fromBytes(bytes: Uint8Array): Promise<SealingKeys> {
+    checkBytes("bytes", bytes);
     try {
       const reader = new ByteReader(bytes);
       if (!sameBytes(reader.take(MAGIC.length), MAGIC) || reader.uint(1) !== FORMAT) {

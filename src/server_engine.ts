@@ -125,8 +125,8 @@ export class ServerEngine {
       this.#call((handle) => handle.keep_sessions());
     } else if (ticketKeys !== undefined) {
       try {
-        const ring = await ticketKeysInternals.ring(ticketKeys);
-        if (ring.length > 0) this.#call((handle) => handle.issue_tickets(ring));
+        const { ring, seals } = await ticketKeysInternals.ring(ticketKeys);
+        if (seals) this.#call((handle) => handle.issue_tickets(ring));
       } catch {
         // A ring that cannot be had means a handshake without tickets, not none.
         serverContextInternals.counters(this.#context).add("putsFailed");
@@ -192,7 +192,7 @@ export class ServerEngine {
   async #openTicket(hello: ClientHello, ticket: Uint8Array): Promise<Found> {
     try {
       const ticketKeys = serverContextInternals.ticketKeys(this.#context)!;
-      const ring = await ticketKeysInternals.ring(ticketKeys);
+      const { ring } = await ticketKeysInternals.ring(ticketKeys);
       return {
         session: this.#instance.call(() =>
           this.#engine.open_ticket(ring, hello.serverName, ticket)

@@ -71,6 +71,7 @@ export async function prepareOffer(
   target: SessionTarget,
   instance: EngineInstance,
   engine: EngineContext,
+  signal?: AbortSignal,
 ): Promise<Offer> {
   const session = parse(given);
   if (!(session instanceof Session)) return { miss: session };
@@ -89,6 +90,7 @@ export async function prepareOffer(
     } catch {
       // A callback that throws refuses; the full handshake asks it again and reports that.
     }
+    signal?.throwIfAborted();
     if (accepted !== true) return { miss: "verify_refused" };
   }
   if (!sessionInternals.claim(session)) return { miss: "used_already" };

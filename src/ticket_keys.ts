@@ -26,12 +26,14 @@
 import { ByteReader, ByteWriter, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
 import { checkSecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
 import { type KeyRingStore, SharedRing } from "./key_ring_store.ts";
-import { checkTimeout } from "./options.ts";
-import { engineRing, type SealingKeys } from "./sealing_keys.ts";
+import { badOption, checkBytes, checkTimeout } from "./options.ts";
+import { engineRing, SealingKeys } from "./sealing_keys.ts";
 
 const MAGIC = utf8("RPTK");
 const FORMAT = 1;
 const HOUR_MS = 60 * 60 * 1000;
+/** More than that is a mistake, or a number of something else. */
+const MAX_PERIOD_MS = 366 * 24 * HOUR_MS;
 const MAX_KEYS = 32;
 
 /** When keys change. */
@@ -55,9 +57,17 @@ interface Schedule {
   openFor: number;
 }
 
+function period(name: string, value: unknown, fallback: number): number {
+  const milliseconds = checkTimeout(name, value, fallback);
+  if (milliseconds > MAX_PERIOD_MS) {
+    throw new TypeError(`Option "${name}" must be a year at most, got ${milliseconds} ms`);
+  }
+  return milliseconds;
+}
+
 function schedule(options: TicketKeyOptions): Schedule {
-  const rotateEvery = checkTimeout("rotateEvery", options.rotateEvery, 8 * HOUR_MS);
-  return { rotateEvery, openFor: checkTimeout("openFor", options.openFor, rotateEvery) };
+  const rotateEvery = period("rotateEvery", options.rotateEvery, 8 * HOUR_MS);
+  return { rotateEvery, openFor: period("openFor", options.openFor, rotateEvery) };
 }
 
 function newKey(notBefore: number, { rotateEvery, openFor }: Schedule): TicketKey {
@@ -65,12 +75,18 @@ function newKey(notBefore: number, { rotateEvery, openFor }: Schedule): TicketKe
   return { key: randomKey(), notBefore, sealUntil, openUntil: sealUntil + openFor };
 }
 
+/** Whether a key seals at a time. */
+export function sealsAt(key: TicketKey, time: number): boolean {
+  return key.notBefore <= time && time < key.sealUntil;
+}
+
 /** A ring that has a key to seal under now, and the next one published; ended keys erased. */
 export function rotated(keys: readonly TicketKey[], options: TicketKeyOptions): TicketKey[] {
   const times = schedule(options);
   const now = Date.now();
   const kept = keys.filter((key) => key.openUntil > now);
-  if (!kept.some((key) => key.notBefore <= now && now < key.sealUntil)) {
+  for (const ended of keys) if (ended.openUntil <= now) ended.key.fill(0);
+  if (!kept.some((key) => sealsAt(key, now))) {
     kept.push(newKey(now, times));
   }
   const last = Math.max(...kept.map((key) => key.sealUntil));
@@ -91,6 +107,7 @@ export function encodeTicketKeys(keys: readonly TicketKey[]): Uint8Array<ArrayBu
 
 /** Reads a ring; `TypeError` on anything that is none, or on a bad or repeated key. */
 export function decodeTicketKeys(bytes: Uint8Array): TicketKey[] {
+  checkBytes("bytes", bytes);
   const keys: TicketKey[] = [];
   try {
     const reader = new ByteReader(bytes);
@@ -129,8 +146,8 @@ interface Source {
 
 /** For modules of this library: what {@linkcode TicketKeys} does not show to others. */
 export interface TicketKeysInternals {
-  /** The ring as the engine takes it, the sealing key first. */
-  ring(keys: TicketKeys): Promise<Uint8Array>;
+  /** The ring as the engine takes it, and whether its first key seals; the others open only. */
+  ring(keys: TicketKeys): Promise<{ ring: Uint8Array; seals: boolean }>;
 }
 
 /** Access to a ring's insides, for modules of this library. */
@@ -160,7 +177,9 @@ export class TicketKeys {
     ticketKeysInternals = {
       async ring(keys) {
         keys.#last = await keys.#source.keys();
-        return engineRing(inOrder(keys.#last).map(({ key }) => key));
+        const ordered = inOrder(keys.#last);
+        const seals = ordered.length > 0 && sealsAt(ordered[0], Date.now());
+        return { ring: engineRing(ordered.map(({ key }) => key)), seals };
       },
     };
   }
@@ -204,14 +223,15 @@ export class TicketKeys {
     checkSecret("secret", secret);
     const root = secret.slice();
     const { rotateEvery, openFor } = schedule(options);
-    if (!Number.isFinite(rotateEvery) || !Number.isFinite(openFor)) {
-      throw new TypeError('Options "rotateEvery" and "openFor" must be finite with a secret');
-    }
     const back = Math.min(Math.ceil(openFor / rotateEvery), MAX_KEYS - 2);
+    let derived: TicketKey[] = [];
+    let derivedFor = NaN;
     const keys = () => {
-      const period = Math.floor(Date.now() / rotateEvery);
+      const now = Math.floor(Date.now() / rotateEvery);
+      if (now === derivedFor) return derived;
+      derivedFor = now;
       // The next one too: another server's clock may be a little ahead.
-      return Array.from({ length: back + 2 }, (_, i) => period + 1 - i).map((n) => ({
+      return derived = Array.from({ length: back + 2 }, (_, i) => now + 1 - i).map((n) => ({
         key: derive(root, `reprise ticket key ${rotateEvery} ${n}`, KEY_LENGTH),
         notBefore: n * rotateEvery,
         sealUntil: (n + 1) * rotateEvery,
@@ -227,21 +247,24 @@ export class TicketKeys {
   /**
    * Keys that many servers share by a store with compare-and-set. Whoever finds the ring due
    * rotates it; a new key is published half a period before it seals. While the store is down the
-   * keys that were seen last go on.
+   * keys that were seen last go on, each until its end; no handshake waits for it for long.
    *
-   * @param keys Seal the ring in the store.
+   * @param options `keys` seal the ring in the store; `refreshEvery`: milliseconds after which the
+   * store is looked at again, a minute by default.
+   * @throws what the store does if there is nothing to begin with; {@linkcode TlsError}
+   * `ERR_TLS_SESSION_UNSEALABLE` if what is there does not open with these keys.
    */
   static async shared(
     store: KeyRingStore,
     options: TicketKeyOptions & { keys: SealingKeys; refreshEvery?: number },
   ): Promise<TicketKeys> {
     const { keys, refreshEvery, ...times } = options;
+    if (!(keys instanceof SealingKeys)) badOption("keys", "SealingKeys", keys);
     schedule(times);
     const ring = new SharedRing(store, keys, times, refreshEvery);
-    return new TicketKeys(
-      { keys: () => ring.keys(), rotate: () => ring.rotate() },
-      await ring.keys(),
-    );
+    await ring.load();
+    const source: Source = { keys: () => ring.keys(), rotate: () => ring.rotate() };
+    return new TicketKeys(source, await source.keys());
   }
 
   /**
@@ -258,9 +281,12 @@ export class TicketKeys {
     return TicketKeys.#own(keys, options);
   }
 
-  /** The ring with all its secrets and times, as it was used last. */
+  /** The ring with all its secrets and times; a shared one as it was used last. */
   toBytes(): Uint8Array<ArrayBuffer> {
-    return encodeTicketKeys(this.#last);
+    const keys = this.#source.keys();
+    if (!(keys instanceof Promise)) this.#last = keys;
+    const now = Date.now();
+    return encodeTicketKeys(this.#last.filter((key) => key.openUntil > now));
   }
 
   /** Makes a new key seal now; the old ones open until they end. */
@@ -279,7 +305,7 @@ export class TicketKeys {
 function inOrder(keys: readonly TicketKey[]): TicketKey[] {
   const now = Date.now();
   const live = keys.filter((key) => key.openUntil > now);
-  const seals = (key: TicketKey) => key.notBefore <= now && now < key.sealUntil;
-  const sealing = live.filter(seals).sort((a, b) => b.notBefore - a.notBefore).slice(0, 1);
+  const sealing = live.filter((key) => sealsAt(key, now)).sort((a, b) => b.notBefore - a.notBefore)
+    .slice(0, 1);
   return [...sealing, ...live.filter((key) => !sealing.includes(key))];
 }

@@ -15,6 +15,7 @@ import { deadline } from "./deadline.ts";
 import type { EngineConnection } from "./engine.ts";
 import { closedError, TlsError } from "./errors.ts";
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
+import { checkBytes, checkKnown, checkSignal, checkTimeout } from "./options.ts";
 import type { Pump } from "./pump.ts";
 import type { Session } from "./session.ts";
 import { SessionQueue } from "./session_queue.ts";
@@ -63,6 +64,7 @@ export class TlsConn {
   readonly #onEnd: (() => void | Promise<void>) | undefined;
   #error: TlsError | undefined;
   #closing: Promise<void> | undefined;
+  #ended = false;
   #writing: Promise<unknown> = Promise.resolve();
   #drained: Deferred<void> | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
@@ -136,9 +138,13 @@ export class TlsConn {
   async getSession(
     options: { timeout?: number; signal?: AbortSignal } = {},
   ): Promise<Session | null> {
-    options.signal?.throwIfAborted();
+    checkKnown(options, ["timeout", "signal"], "getSession() options");
+    const { signal } = options;
+    checkSignal("signal", signal);
+    const timeout = checkTimeout("timeout", options.timeout, SESSION_TIMEOUT_MS);
+    signal?.throwIfAborted();
     const timedOut = Symbol();
-    using limit = deadline(options.timeout ?? SESSION_TIMEOUT_MS, options.signal, () => timedOut);
+    using limit = deadline(timeout, signal, () => timedOut);
     try {
       while (this.#sessions.newest === null && this.#canReceive()) {
         await limit.race(this.#receiveAhead());
@@ -196,6 +202,7 @@ export class TlsConn {
    * @throws {TlsError} `ERR_TLS_TRUNCATED` if the byte stream ended without close_notify.
    */
   async read(into: Uint8Array): Promise<number | null> {
+    checkBytes("into", into);
     if (into.length === 0) return 0;
     for (;;) {
       if (this.#closing !== undefined) throw this.#error ?? closedError();
@@ -223,16 +230,18 @@ export class TlsConn {
    * @returns The number of bytes: all.
    */
   write(bytes: Uint8Array): Promise<number> {
+    if (this.#closing !== undefined) return Promise.reject(this.#error ?? closedError());
     const written = this.#writing.then(() => this.#write(bytes));
     this.#writing = written.catch(() => {});
     return written;
   }
 
   async #write(bytes: Uint8Array): Promise<number> {
+    checkBytes("bytes", bytes);
     for (let sent = 0; sent < bytes.length;) {
       const error = this.#error ?? this.#engine.error;
       if (error !== undefined) throw error;
-      if (this.#closing !== undefined || this.#engine.closed) throw closedError();
+      if (this.#ended || this.#engine.closed) throw closedError();
       sent += this.#engine.writePlaintext(sent === 0 ? bytes : bytes.subarray(sent));
       try {
         await this.#pump.flush();
@@ -273,6 +282,7 @@ export class TlsConn {
     } catch {
       // The peer does not take it, or is gone: the connection ends all the same.
     }
+    this.#ended = true;
     this.#announceDrained();
     await this.#pump.end();
     try {

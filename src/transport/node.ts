@@ -60,10 +60,11 @@ export function nodeTransport(socket: Socket): Transport {
       return n;
     },
     write(bytes) {
+      const { length } = bytes; // 0 once the engine's memory has grown
       return new Promise((resolve, reject) => {
         socket.write(bytes.slice(), (error) => {
           if (error) reject(error);
-          else resolve(bytes.length);
+          else resolve(length);
         });
       });
     },

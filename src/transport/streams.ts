@@ -7,6 +7,7 @@
  * @module
  */
 
+import { deferred } from "../deferred.ts";
 import type { Transport } from "./transport.ts";
 
 /** Two directions of bytes. */
@@ -22,7 +23,8 @@ export function streamsTransport(streams: ByteStreams): Transport {
   const reader = streams.readable.getReader();
   const writer = streams.writable.getWriter();
   let rest: Uint8Array = new Uint8Array(0);
-  let writing = false;
+  /** Rejects the write under way: a sink that is stuck would keep it pending for ever. */
+  let abandon: ((reason: unknown) => void) | undefined;
   let closed = false;
   writer.closed.catch(() => {});
   reader.closed.catch(() => {});
@@ -41,20 +43,24 @@ export function streamsTransport(streams: ByteStreams): Transport {
       rest = rest.subarray(n);
       return n;
     },
-    async write(bytes) {
-      const chunk = bytes.slice();
-      writing = true;
-      await writer.ready;
-      await writer.write(chunk);
-      writing = false;
-      return chunk.length;
+    write(bytes) {
+      const chunk = bytes.slice(); // the sink may transfer it
+      const { length } = chunk;
+      const { promise, resolve, reject } = deferred<number>();
+      abandon = reject;
+      writer.ready.then(() => writer.write(chunk)).then(() => {
+        abandon = undefined;
+        resolve(length);
+      }, reject);
+      return promise;
     },
     close() {
       if (closed) return;
       closed = true;
       reader.cancel().catch(() => {});
-      // A write that is stuck must settle: an orderly close would wait for it.
-      (writing ? writer.abort() : writer.close()).catch(() => {});
+      // An orderly close would wait for the write under way.
+      (abandon === undefined ? writer.close() : writer.abort()).catch(() => {});
+      abandon?.(new Error("The transport was closed"));
     },
   };
 }

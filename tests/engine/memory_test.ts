@@ -88,9 +88,9 @@ Deno.test("hundreds of connections to a real server leave the memory as it was",
       await again.close();
     }
   };
-  await visit(20);
+  await visit(10);
   const before = memory();
-  await visit(150);
+  await visit(100);
   assertLessOrEqual(memory(), before + PAGE);
 });
 

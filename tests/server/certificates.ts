@@ -4,7 +4,12 @@
  * @module
  */
 
-import { clientCert, type ClientCertName, serverCert, type ServerCertName } from "../testdata/mod.ts";
+import {
+  clientCert,
+  type ClientCertName,
+  serverCert,
+  type ServerCertName,
+} from "../testdata/mod.ts";
 
 /** The end entity of a chain in PEM, as DER in hexadecimal. */
 export function endEntity(pem: string): string {

@@ -50,7 +50,8 @@ for (const version of VERSIONS) {
   });
 
   Deno.test(`a ticket under another ring is declined: wrong_key, ${version}`, async () => {
-    const ring = async () => ({ mode: "tickets", ticketKeys: await TicketKeys.generate() } as const);
+    const ring =
+      async () => ({ mode: "tickets", ticketKeys: await TicketKeys.generate() } as const);
     await using first = await serve({ ...CERT, resumption: await ring() });
     await using second = await serve({ ...CERT, resumption: await ring() });
     const { client } = await visitAt(first, { version });

@@ -43,38 +43,39 @@ const UNRECOGNIZED = { code: ALERT, alert: "unrecognized_name" };
 const INTERNAL = { code: ALERT, alert: "internal_error" };
 
 /** A map, and what it answers for names. */
-const MAPS: { name: string; options: ServerContextOptions; answers: [string, ServerCertName][] }[] = [
-  {
-    name: "a name gets its own certificate",
-    options: { ...EC, sni: { "a.example": A, "b.example": B } },
-    answers: [["a.example", "a_example"], ["b.example", "b_example"], ["A.EXAMPLE", "a_example"]],
-  },
-  {
-    name: "a name that is not in the map gets the default",
-    options: { ...EC, sni: { "a.example": A } },
-    answers: [["c.example", "ec_p256"], ["x.a.example", "ec_p256"], ["example", "ec_p256"]],
-  },
-  {
-    name: "no name gets the default",
-    options: { ...EC, sni: { "a.example": A } },
-    answers: [["127.0.0.1", "ec_p256"]],
-  },
-  {
-    name: "a wildcard is for one label",
-    options: { ...EC, sni: { "*.example": A } },
-    answers: [["a.example", "a_example"], ["x.a.example", "ec_p256"], ["example", "ec_p256"]],
-  },
-  {
-    name: "a name of its own goes before a wildcard",
-    options: { ...EC, sni: { "*.example": A, "b.example": B } },
-    answers: [["a.example", "a_example"], ["b.example", "b_example"]],
-  },
-  {
-    name: "keys of the map are written in any case",
-    options: { ...EC, sni: { "A.Example": A, "*.B.example": B } },
-    answers: [["a.example", "a_example"], ["x.b.example", "b_example"]],
-  },
-];
+const MAPS: { name: string; options: ServerContextOptions; answers: [string, ServerCertName][] }[] =
+  [
+    {
+      name: "a name gets its own certificate",
+      options: { ...EC, sni: { "a.example": A, "b.example": B } },
+      answers: [["a.example", "a_example"], ["b.example", "b_example"], ["A.EXAMPLE", "a_example"]],
+    },
+    {
+      name: "a name that is not in the map gets the default",
+      options: { ...EC, sni: { "a.example": A } },
+      answers: [["c.example", "ec_p256"], ["x.a.example", "ec_p256"], ["example", "ec_p256"]],
+    },
+    {
+      name: "no name gets the default",
+      options: { ...EC, sni: { "a.example": A } },
+      answers: [["127.0.0.1", "ec_p256"]],
+    },
+    {
+      name: "a wildcard is for one label",
+      options: { ...EC, sni: { "*.example": A } },
+      answers: [["a.example", "a_example"], ["x.a.example", "ec_p256"], ["example", "ec_p256"]],
+    },
+    {
+      name: "a name of its own goes before a wildcard",
+      options: { ...EC, sni: { "*.example": A, "b.example": B } },
+      answers: [["a.example", "a_example"], ["b.example", "b_example"]],
+    },
+    {
+      name: "keys of the map are written in any case",
+      options: { ...EC, sni: { "A.Example": A, "*.B.example": B } },
+      answers: [["a.example", "a_example"], ["x.b.example", "b_example"]],
+    },
+  ];
 
 for (const { name, options, answers } of MAPS) {
   for (const version of VERSIONS) {
@@ -165,17 +166,21 @@ async function opensslSees(server: TestServer, version: typeof VERSIONS[number],
 }
 
 for (const version of VERSIONS) {
-  Deno.test(`a client gets the certificate whose signature it knows, ${version}`, openssl, async () => {
-    await using server = await serve(BOTH);
-    const rsa = ["-sigalgs", "rsa_pss_rsae_sha256:rsa_pkcs1_sha256"];
-    // Its authority's signature, too, must be one of those.
-    const ec = ["-sigalgs", "ecdsa_secp256r1_sha256"];
-    assertEquals(await opensslSees(server, version, rsa), "RSA-PSS");
-    assertEquals(await opensslSees(server, version, ec), "ECDSA");
-    assertEquals(await opensslSees(server, version, []), "ECDSA", "the first one by default");
-    await using other = await serve({ ...serverCert("rsa_2048"), certificates: [EC] });
-    assertEquals(await opensslSees(other, version, []), "RSA-PSS", "the first one by default");
-  });
+  Deno.test(
+    `a client gets the certificate whose signature it knows, ${version}`,
+    openssl,
+    async () => {
+      await using server = await serve(BOTH);
+      const rsa = ["-sigalgs", "rsa_pss_rsae_sha256:rsa_pkcs1_sha256"];
+      // Its authority's signature, too, must be one of those.
+      const ec = ["-sigalgs", "ecdsa_secp256r1_sha256"];
+      assertEquals(await opensslSees(server, version, rsa), "RSA-PSS");
+      assertEquals(await opensslSees(server, version, ec), "ECDSA");
+      assertEquals(await opensslSees(server, version, []), "ECDSA", "the first one by default");
+      await using other = await serve({ ...serverCert("rsa_2048"), certificates: [EC] });
+      assertEquals(await opensslSees(other, version, []), "RSA-PSS", "the first one by default");
+    },
+  );
 }
 
 Deno.test("a TLS 1.2 client gets the certificate that its suites can use", openssl, async () => {

@@ -31,17 +31,16 @@ export type ResumptionSpec =
   | { mode: "tickets"; keys: TicketKeySpec; tickets?: number };
 
 /** Options that cross to a server process. */
-export interface ServerSpec
-  extends
-    Pick<
-      ServerContextOptions,
-      | "alpnProtocols"
-      | "clientAuth"
-      | "minVersion"
-      | "maxVersion"
-      | "maxEarlyDataSize"
-      | "revocationEpoch"
-    > {
+export interface ServerSpec extends
+  Pick<
+    ServerContextOptions,
+    | "alpnProtocols"
+    | "clientAuth"
+    | "minVersion"
+    | "maxVersion"
+    | "maxEarlyDataSize"
+    | "revocationEpoch"
+  > {
   /** `ec_p256` if not given. */
   cert?: ServerCertName;
   sni?: Record<string, ServerCertName>;

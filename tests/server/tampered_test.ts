@@ -142,12 +142,14 @@ for (const version of VERSIONS) {
       const bySessionId = version === "TLSv1.2" && mode === "stateful";
       const lengths = bySessionId ? [1, 16, 31, 32] : [1, 31, 32, 33, 65, 255, 256, 4096, 20_000];
       const sessions = lengths.flatMap((length) => [
-        offering(session, () => bySessionId ? { sessionId: noise(length) } : {
-          ticket: noise(length),
-        }),
-        offering(session, () => bySessionId ? { sessionId: new Uint8Array(length) } : {
-          ticket: new Uint8Array(length).fill(1),
-        }),
+        offering(session, () =>
+          bySessionId ? { sessionId: noise(length) } : {
+            ticket: noise(length),
+          }),
+        offering(session, () =>
+          bySessionId ? { sessionId: new Uint8Array(length) } : {
+            ticket: new Uint8Array(length).fill(1),
+          }),
       ]);
       await assertDeclined(server, version, sessions);
       const [reasons, total] = counted(server);
@@ -162,10 +164,15 @@ for (const version of VERSIONS) {
     const session = await begin(server, version);
     const sessions: string[] = [];
     for (let bit = 0; bit < 256; bit += 13) {
-      sessions.push(offering(session, ({ ticket, sessionId }) =>
-        version === "TLSv1.2"
-          ? { sessionId: flipped(sessionId, bit) }
-          : { ticket: flipped(ticket, bit) }));
+      sessions.push(
+        offering(
+          session,
+          ({ ticket, sessionId }) =>
+            version === "TLSv1.2"
+              ? { sessionId: flipped(sessionId, bit) }
+              : { ticket: flipped(ticket, bit) },
+        ),
+      );
     }
     await assertDeclined(server, version, sessions);
     assertEquals(counted(server), [["none_stored"], sessions.length]);

@@ -75,57 +75,69 @@ const CASES: Case[] = [
 
 for (const version of VERSIONS) {
   for (const { name, mode, also } of CASES) {
-    Deno.test(`a session older than maxAge is not resumed, ${name}, ${version}`, openssl, async () => {
-      const resumption = await sharedResumption(mode, { maxAge: HOUR_S * 1000, ...also });
-      await withClient(version, resumption, async ({ server, clock, visit }) => {
-        await visit({ fresh: true });
-        clock.move(HOUR_S - 60);
-        assertEquals(await visit(), HIT, "a minute before its end");
-        await visit({ fresh: true });
-        clock.move(HOUR_S + 60);
-        assertEquals(await visit(), { reused: false, miss: "expired" });
-        const { missReasons, timeouts, hits } = server.context.stats();
-        assertEquals([missReasons, timeouts, hits], [{ expired: 1 }, 1, 1]);
-      });
-    });
+    Deno.test(
+      `a session older than maxAge is not resumed, ${name}, ${version}`,
+      openssl,
+      async () => {
+        const resumption = await sharedResumption(mode, { maxAge: HOUR_S * 1000, ...also });
+        await withClient(version, resumption, async ({ server, clock, visit }) => {
+          await visit({ fresh: true });
+          clock.move(HOUR_S - 60);
+          assertEquals(await visit(), HIT, "a minute before its end");
+          await visit({ fresh: true });
+          clock.move(HOUR_S + 60);
+          assertEquals(await visit(), { reused: false, miss: "expired" });
+          const { missReasons, timeouts, hits } = server.context.stats();
+          assertEquals([missReasons, timeouts, hits], [{ expired: 1 }, 1, 1]);
+        });
+      },
+    );
 
-    Deno.test(`a session from the future is not resumed, ${name}, ${version}`, openssl, async () => {
-      const resumption = await sharedResumption(mode, also);
-      await withClient(version, resumption, async ({ server, clock, visit }) => {
-        await visit({ fresh: true });
-        clock.move(-30);
-        assertEquals(await visit(), HIT, "clocks may differ a little");
-        clock.move(30);
-        await visit({ fresh: true });
-        clock.move(-120);
-        assertEquals(await visit(), { reused: false, miss: "not_yet_valid" });
-        assertEquals(server.context.stats().missReasons, { not_yet_valid: 1 });
-      });
-    });
+    Deno.test(
+      `a session from the future is not resumed, ${name}, ${version}`,
+      openssl,
+      async () => {
+        const resumption = await sharedResumption(mode, also);
+        await withClient(version, resumption, async ({ server, clock, visit }) => {
+          await visit({ fresh: true });
+          clock.move(-30);
+          assertEquals(await visit(), HIT, "clocks may differ a little");
+          clock.move(30);
+          await visit({ fresh: true });
+          clock.move(-120);
+          assertEquals(await visit(), { reused: false, miss: "not_yet_valid" });
+          assertEquals(server.context.stats().missReasons, { not_yet_valid: 1 });
+        });
+      },
+    );
   }
 
   for (const mode of MODES) {
-    Deno.test(`renewal makes no session older than a week, ${mode}, ${version}`, openssl, async () => {
-      const resumption = await sharedResumption(mode, { maxAge: 3 * DAY_S * 1000 });
-      await withClient(version, resumption, async ({ server, clock, visit }) => {
-        await visit({ fresh: true });
-        // OpenSSL keeps a TLS 1.2 session as it was first: that one ends with maxAge.
-        const renewed = version === "TLSv1.3";
-        let days = 0;
-        for (; days <= 8; days += 1.75) {
-          const { reused, miss } = await visit();
-          if (!reused) {
-            assertEquals(miss, "expired");
-            break;
+    Deno.test(
+      `renewal makes no session older than a week, ${mode}, ${version}`,
+      openssl,
+      async () => {
+        const resumption = await sharedResumption(mode, { maxAge: 3 * DAY_S * 1000 });
+        await withClient(version, resumption, async ({ server, clock, visit }) => {
+          await visit({ fresh: true });
+          // OpenSSL keeps a TLS 1.2 session as it was first: that one ends with maxAge.
+          const renewed = version === "TLSv1.3";
+          let days = 0;
+          for (; days <= 8; days += 1.75) {
+            const { reused, miss } = await visit();
+            if (!reused) {
+              assertEquals(miss, "expired");
+              break;
+            }
+            clock.move(1.75 * DAY_S);
           }
-          clock.move(1.75 * DAY_S);
-        }
-        assertEquals(days, renewed ? 7 : 3.5);
-        assertEquals(server.context.stats().timeouts, 1);
-        clock.move(DAY_S);
-        assertEquals(await visit(), HIT, "a full handshake begins anew");
-      });
-    });
+          assertEquals(days, renewed ? 7 : 3.5);
+          assertEquals(server.context.stats().timeouts, 1);
+          clock.move(DAY_S);
+          assertEquals(await visit(), HIT, "a full handshake begins anew");
+        });
+      },
+    );
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { SessionMiss } from "../../mod.ts";
+import { movedClock } from "../interop/clock.ts";
 import {
   type EchoServer,
   firstVisit,
@@ -146,6 +147,29 @@ for (const { version, lookup } of VERSIONS) {
     assertEquals((await visit(other.port, version, session)).reused, false);
     assertEquals(newest(other), [false, "tampered"]);
   });
+
+  for (
+    const { what, days, miss } of [
+      { what: "whose time is over", days: 2, miss: "expired" },
+      { what: "of the future", days: -2, miss: "not_yet_valid" },
+    ] as const
+  ) {
+    Deno.test(`${version}: a session ${what} that the store gives is refused`, async () => {
+      const store = new ScriptedStore();
+      await using server = await startEchoServer(statefulContext(store));
+      const session = await firstVisit(server, version);
+      using clock = movedClock();
+      // The client, whose clock it is too, has looked at the time by then.
+      store.lookup((partition: string) => {
+        clock.move(days * 86_400);
+        return store.values.get(partition);
+      });
+      assertEquals((await visit(server.port, version, session)).reused, false);
+      assertEquals(newest(server), [false, miss]);
+      const { timeouts, missReasons } = server.context.stats();
+      assertEquals([timeouts, missReasons], [days > 0 ? 1 : 0, { [miss]: 1 }]);
+    });
+  }
 
   for (
     const { what, script } of [

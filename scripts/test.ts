@@ -15,28 +15,12 @@
  */
 // deno-lint-ignore-file no-console
 import { join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { filesUnder, ROOT } from "./test/files.ts";
 import { readReport, type Result } from "./test/report.ts";
 import { tee } from "./test/tee.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Everything together takes minutes: a test that hangs is not waited for. */
 const LIMIT_MS = 40 * 60_000;
-
-/** The files of tests under these files and folders, by their paths from the root. */
-async function testFiles(paths: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  const add = async (path: string) => {
-    if ((await Deno.stat(join(ROOT, path))).isFile) files.push(path);
-    else {
-      for await (const { name, isDirectory } of Deno.readDir(join(ROOT, path))) {
-        if (isDirectory || name.endsWith("_test.ts")) await add(join(path, name));
-      }
-    }
-  };
-  for (const path of paths) await add(path);
-  return files.sort();
-}
 
 /** Runs `deno test`; returns its code and what it said. */
 async function denoTest(args: readonly string[]): Promise<{ code: number; said: string }> {
@@ -76,7 +60,7 @@ async function main(): Promise<number> {
   const given = paths.map((path) =>
     relative(ROOT, join(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path))
   );
-  const files = await testFiles(given.length > 0 ? given : ["tests"]);
+  const files = await filesUnder(given.length > 0 ? given : ["tests"], "_test.ts");
 
   const report = await Deno.makeTempFile({ prefix: "reprise-tests-", suffix: ".xml" });
   let results: Result[];

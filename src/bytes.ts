@@ -7,6 +7,9 @@
 /** Thrown by {@linkcode ByteReader}; callers turn it into what their format calls for. */
 export class ShortRead extends Error {}
 
+/** The last time that a `Date` can hold, in seconds. */
+const MAX_TIME = 8.64e12;
+
 /** Reads fields in order; throws {@linkcode ShortRead} where one is not there. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
@@ -32,16 +35,21 @@ export class ByteReader {
     return this.take(size).reduce((value, byte) => value * 256 + byte, 0);
   }
 
-  /** An unsigned integer of 8 bytes; above 2^53 - 1 it is not a time, and throws. */
-  uint64(): number {
-    const high = this.uint(2);
-    if (high !== 0) throw new ShortRead("Expected an integer below 2^48");
-    return this.uint(6);
+  /** An unsigned integer of 8 bytes; what is no time, in seconds or milliseconds, throws. */
+  uint64(max: number = MAX_TIME): number {
+    if (this.uint(2) !== 0) throw new ShortRead("Expected an integer below 2^48");
+    const value = this.uint(6);
+    if (value > max) throw new ShortRead(`Expected an integer up to ${max}, got ${value}`);
+    return value;
   }
 
   /** A vector (RFC 8446 §3.4): a length of `size` bytes, then that many bytes. */
-  vector(size: number): Uint8Array {
-    return this.take(this.uint(size));
+  vector(size: number, min: number = 0, max: number = Infinity): Uint8Array {
+    const length = this.uint(size);
+    if (length < min || length > max) {
+      throw new ShortRead(`Expected ${min} to ${max} bytes, got ${length}`);
+    }
+    return this.take(length);
   }
 }
 

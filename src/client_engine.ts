@@ -96,9 +96,14 @@ export class ClientEngine {
     }
     const ask = clientContextInternals.verify(target.context) !== undefined;
     const state = offer?.state ?? NOTHING;
-    const connection = instance.call(() =>
-      context.connect(target.serverName, state, ask, earlyData, now())
-    );
+    let connection;
+    try {
+      connection = instance.call(() =>
+        context.connect(target.serverName, state, ask, earlyData, now())
+      );
+    } finally {
+      offer?.state?.fill(0);
+    }
     const sent = instance.call(() => connection.early_data_sent());
     const engine = wrapConnection(instance, connection);
     return new ClientEngine(target, instance, engine, offer, earlyData, sent);
@@ -146,7 +151,11 @@ export class ClientEngine {
     const keyLog = clientContextInternals.keyLog(this.#target.context);
     if (keyLog === undefined) return;
     for (let line = this.connection.pollKeyLog(); line; line = this.connection.pollKeyLog()) {
-      keyLog(line);
+      try {
+        keyLog(line);
+      } catch {
+        // A log that fails ends no connection.
+      }
     }
   }
 

@@ -73,7 +73,7 @@ export let clientContextInternals: ClientContextInternals;
  *
  * @example
  * ```ts
- * import { ClientContext } from "./mod.ts";
+ * import { ClientContext } from "@reprise/tls";
  *
  * const a = new ClientContext({ alpnProtocols: ["h2", "http/1.1"] });
  * const b = new ClientContext({ alpnProtocols: ["http/1.1", "h2"] });

@@ -64,7 +64,7 @@ export interface TlsErrorInit {
  *
  * @example
  * ```ts
- * import { connectTls, TlsError } from "./mod.ts";
+ * import { connectTls, TlsError } from "@reprise/tls";
  *
  * try {
  *   await connectTls({ hostname: "127.0.0.1", port: 1 });

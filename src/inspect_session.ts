@@ -62,7 +62,7 @@ export interface SessionInspection {
  *
  * @example
  * ```ts
- * import { inspectSession } from "./mod.ts";
+ * import { inspectSession } from "@reprise/tls";
  *
  * const { kind, problem } = inspectSession(new Uint8Array(100));
  * console.assert(kind === "unknown" && problem === "not_a_session");

@@ -14,6 +14,9 @@ import type { EngineConnection } from "./engine.ts";
 import { TlsError, transportError } from "./errors.ts";
 import type { Transport } from "./transport/transport.ts";
 
+/** Read after the end, and not looked at. */
+const MAX_DISCARDED = 256 * 1024;
+
 /** What {@linkcode Pump.fill} came to. */
 export type Filled = "received" | "full";
 
@@ -99,6 +102,22 @@ export class Pump {
       }
     } finally {
       this.#flushing = undefined;
+    }
+  }
+
+  /**
+   * Ends this side's direction and reads what is left of the peer's, to its end. A socket that is
+   * closed with bytes unread, such as tickets, is reset: what is on its way to the peer is lost.
+   */
+  async finish(): Promise<void> {
+    if (this.#transport.closeWrite === undefined) return;
+    await this.#transport.closeWrite();
+    await this.#filling?.catch(() => {});
+    const discarded = new Uint8Array(16 * 1024);
+    for (let left = MAX_DISCARDED; left > 0;) {
+      const n = await this.#transport.read(discarded);
+      if (n === null) return;
+      left -= n;
     }
   }
 

@@ -53,7 +53,7 @@ export function engineRing(keys: readonly Uint8Array[]): Uint8Array {
  *
  * @example
  * ```ts
- * import { SealingKeys } from "./src/sealing_keys.ts";
+ * import { SealingKeys } from "@reprise/tls";
  *
  * const keys = await SealingKeys.generate();
  * keys.rotate();                                     // new sessions under a new key, old ones open
@@ -108,7 +108,7 @@ export class SealingKeys {
     }
     const secrets: Uint8Array[] = [secret, ...previous];
     for (const each of secrets) checkSecret("secret", each);
-    const nameSecret = options.nameSecret ?? secrets[secrets.length - 1];
+    const { nameSecret = secrets[secrets.length - 1] } = options;
     checkSecret("nameSecret", nameSecret);
     const keys = secrets.map((each) => derive(each, "reprise sealing key", KEY_LENGTH));
     return new SealingKeys(derive(nameSecret, "reprise name key", KEY_LENGTH), distinct(keys));

@@ -126,7 +126,8 @@ export class ServerEngine {
     } else if (ticketKeys !== undefined) {
       try {
         const { ring, seals } = await ticketKeysInternals.ring(ticketKeys);
-        if (seals) this.#call((handle) => handle.issue_tickets(ring));
+        // With an empty ring tickets are taken, and none is issued.
+        this.#call((handle) => handle.issue_tickets(seals ? ring : new Uint8Array(0)));
       } catch {
         // A ring that cannot be had means a handshake without tickets, not none.
         serverContextInternals.counters(this.#context).add("putsFailed");
@@ -251,7 +252,11 @@ export class ServerEngine {
     const { keyLog } = serverContextInternals.callbacks(this.#context);
     if (keyLog === undefined) return;
     for (let line = this.connection.pollKeyLog(); line; line = this.connection.pollKeyLog()) {
-      keyLog(line);
+      try {
+        keyLog(line);
+      } catch {
+        // A log that fails ends no connection.
+      }
     }
   }
 

@@ -75,6 +75,7 @@ export interface SessionInternals {
   state(session: Session): Uint8Array;
   /** Marks a TLS 1.3 session as offered; false if it was. TLS 1.2 sessions may be reused. */
   claim(session: Session): boolean;
+  isDisposed(session: Session): boolean;
 }
 
 /** Access to a session's insides, for modules of this library. */
@@ -89,7 +90,7 @@ export let sessionInternals: SessionInternals;
  *
  * @example
  * ```ts
- * import { Session, TlsError } from "./mod.ts";
+ * import { Session, TlsError } from "@reprise/tls";
  *
  * try {
  *   Session.fromBytes(new Uint8Array([1, 2, 3]));
@@ -123,7 +124,9 @@ export class Session {
         session.#assertUsable();
         return session.#state;
       },
+      isDisposed: (session) => session.#disposed,
       claim: (session) => {
+        if (session.#disposed) return false;
         if (session.#offered && session.protocol === "TLSv1.3") return false;
         session.#offered = true;
         return true;
@@ -153,11 +156,11 @@ export class Session {
         contextFingerprint: reader.take(32),
         handshakeTime: reader.uint64(),
         expiresAt: reader.uint64(),
-        serverName: fromUtf8(reader.vector(1)),
+        serverName: fromUtf8(reader.vector(1, 1)),
         port: reader.uint(2),
         alpnProtocol: fromUtf8(reader.vector(1)) || null,
       };
-      this.#state = reader.vector(3);
+      this.#state = reader.vector(3, 1);
       const fields = readSessionState(this.#state);
       if (fields === undefined || reader.remaining > 0) throw invalid("malformed state");
       this.#binding = binding;

@@ -75,6 +75,7 @@ export async function prepareOffer(
 ): Promise<Offer> {
   const session = parse(given);
   if (!(session instanceof Session)) return { miss: session };
+  if (sessionInternals.isDisposed(session)) return { miss: "used_already" };
   const miss = bindingMiss(session, target);
   if (miss !== undefined) return { miss };
   const state = sessionInternals.state(session);
@@ -94,7 +95,8 @@ export async function prepareOffer(
     if (accepted !== true) return { miss: "verify_refused" };
   }
   if (!sessionInternals.claim(session)) return { miss: "used_already" };
-  return { session, state };
+  // A copy: the session may be disposed of before the ClientHello is made.
+  return { session, state: state.slice() };
 }
 
 /**

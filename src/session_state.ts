@@ -70,7 +70,7 @@ export interface SessionState {
 export function certificateList(bytes: Uint8Array): Uint8Array[] {
   const reader = new ByteReader(bytes);
   const certificates: Uint8Array[] = [];
-  while (reader.remaining > 0) certificates.push(reader.vector(3));
+  while (reader.remaining > 0) certificates.push(reader.vector(3, 1));
   return certificates;
 }
 
@@ -83,19 +83,20 @@ export function readSessionState(state: Uint8Array): SessionState | undefined {
     const cipherSuite = cipherSuiteName(reader.uint(2));
     let maxEarlyData = 0;
     if (protocol === "TLSv1.3") {
-      reader.vector(1);
+      reader.vector(1, 1);
       reader.take(4);
       maxEarlyData = reader.uint(4);
     } else {
-      reader.vector(1);
-      reader.take(48 + 1);
+      reader.vector(1, 0, 32);
+      reader.take(48);
+      if (reader.uint(1) > 1) return undefined;
     }
     const ticketLength = reader.vector(2).length;
     const receivedAt = reader.uint64();
     const lifetime = reader.uint64();
     if (reader.uint(1) !== 0) return undefined;
-    const peerCertificates = [reader.vector(3), ...certificateList(reader.vector(3))];
-    if (protocol === "TLSv1.3") reader.vector(2);
+    const peerCertificates = [reader.vector(3, 1), ...certificateList(reader.vector(3))];
+    if (protocol === "TLSv1.3") reader.vector(2, 0, 0);
     if (reader.remaining > 0) return undefined;
     return {
       protocol,

@@ -118,9 +118,9 @@ export function decodeTicketKeys(bytes: Uint8Array): TicketKey[] {
     while (list.remaining > 0) {
       keys.push({
         key: list.take(KEY_LENGTH).slice(),
-        notBefore: list.uint64(),
-        sealUntil: list.uint64(),
-        openUntil: list.uint64(),
+        notBefore: list.uint64(Number.MAX_SAFE_INTEGER),
+        sealUntil: list.uint64(Number.MAX_SAFE_INTEGER),
+        openUntil: list.uint64(Number.MAX_SAFE_INTEGER),
       });
     }
     if (keys.length === 0 || keys.length > MAX_KEYS || reader.remaining > 0) {
@@ -162,7 +162,7 @@ export let ticketKeysInternals: TicketKeysInternals;
  *
  * @example
  * ```ts
- * import { TicketKeys } from "./src/ticket_keys.ts";
+ * import { TicketKeys } from "@reprise/tls";
  *
  * const mine = await TicketKeys.generate();          // this process alone
  * const yours = await TicketKeys.fromBytes(mine.toBytes());
@@ -190,8 +190,9 @@ export class TicketKeys {
   }
 
   /** New random keys, which change by schedule. */
-  static generate(options: TicketKeyOptions = {}): Promise<TicketKeys> {
-    return Promise.resolve(TicketKeys.#own(rotated([], options), options));
+  // deno-lint-ignore require-await -- errors are rejections
+  static async generate(options: TicketKeyOptions = {}): Promise<TicketKeys> {
+    return TicketKeys.#own(rotated([], options), options);
   }
 
   static #own(first: TicketKey[], options: TicketKeyOptions): TicketKeys {
@@ -274,6 +275,7 @@ export class TicketKeys {
    */
   // deno-lint-ignore require-await -- errors are rejections
   static async fromBytes(bytes: Uint8Array, options: TicketKeyOptions = {}): Promise<TicketKeys> {
+    schedule(options);
     const keys = decodeTicketKeys(bytes);
     if (keys.every((key) => key.openUntil <= Date.now())) {
       throw new TypeError("Every key of the ring has ended");

@@ -63,6 +63,7 @@ export class TlsConn {
   readonly #earlyData: Uint8Array | null;
   readonly #onEnd: (() => void | Promise<void>) | undefined;
   #error: TlsError | undefined;
+  #wrote = false;
   #closing: Promise<void> | undefined;
   #ended = false;
   #writing: Promise<unknown> = Promise.resolve();
@@ -242,6 +243,7 @@ export class TlsConn {
       const error = this.#error ?? this.#engine.error;
       if (error !== undefined) throw error;
       if (this.#ended || this.#engine.closed) throw closedError();
+      this.#wrote = true;
       sent += this.#engine.writePlaintext(sent === 0 ? bytes : bytes.subarray(sent));
       try {
         await this.#pump.flush();
@@ -279,6 +281,9 @@ export class TlsConn {
       await limit.race(this.#writing);
       if (this.#error === undefined && this.#engine.error === undefined) this.#engine.close();
       await limit.race(this.#pump.flush());
+      if (this.#wrote && !this.#engine.peerClosed && this.#error === undefined) {
+        await limit.race(this.#pump.finish());
+      }
     } catch {
       // The peer does not take it, or is gone: the connection ends all the same.
     }

@@ -47,7 +47,7 @@ function copy(value: Uint8Array): Uint8Array {
  *
  * @example
  * ```ts
- * import { callbackStore } from "./src/stores/callback.ts";
+ * import { callbackStore } from "@reprise/tls";
  *
  * const store = callbackStore(new Map());
  * await store.put("id", new Uint8Array([1]), { expiresAt: Date.now() + 60_000, limit: 1 });

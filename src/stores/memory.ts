@@ -23,7 +23,7 @@ interface Entry {
  *
  * @example
  * ```ts
- * import { memoryStore } from "./src/stores/memory.ts";
+ * import { memoryStore } from "@reprise/tls";
  *
  * const store = memoryStore({ maxPartitions: 100 });
  * await store.put("a", new Uint8Array([1]), { expiresAt: Date.now() + 60_000, limit: 4 });

@@ -12,6 +12,7 @@ export function denoTransport(conn: Deno.Conn): Transport {
   return {
     read: (into) => conn.read(into as Uint8Array<ArrayBuffer>),
     write: (bytes) => conn.write(bytes as Uint8Array<ArrayBuffer>),
+    closeWrite: () => (conn as Deno.TcpConn).closeWrite(),
     close() {
       if (closed) return;
       closed = true;

@@ -68,6 +68,9 @@ export function nodeTransport(socket: Socket): Transport {
         });
       });
     },
+    closeWrite() {
+      return new Promise((resolve) => socket.end(resolve));
+    },
     close() {
       ended = true;
       socket.destroy();

@@ -20,6 +20,8 @@ export interface Transport {
   write(bytes: Uint8Array): Promise<number>;
   /** Ends both directions now; a read or write under way settles. A second call does nothing. */
   close(): void;
+  /** Ends this side's direction: what was written still arrives. Optional. */
+  closeWrite?(): Promise<void>;
 }
 
 /** Where a listener listens. */

@@ -7,14 +7,14 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ClientContext, connectTls, TlsError } from "../../mod.ts";
+import { ClientContext, connectTls, listenTls, ServerContext, TlsError } from "../../mod.ts";
 import { ClientEngine } from "../../src/client_engine.ts";
 import type { EngineInstance } from "../../src/engine.ts";
 import { currentEngine } from "../../src/engine_pool.ts";
 import { startDenoServer } from "../peers/deno_server.ts";
 import { startSilentServer } from "../peers/raw.ts";
 import { runScript } from "../peers/process.ts";
-import { caCert } from "../testdata/mod.ts";
+import { caCert, serverCert } from "../testdata/mod.ts";
 import { until, within } from "./bounded.ts";
 
 Deno.test.sanitizer({ ops: true, resources: true });
@@ -131,6 +131,35 @@ Deno.test("contexts and sessions outlive the instance they were used in", async 
   assertEquals([again.sessionReused, again.sessionMiss], [true, null]);
   await echo(again);
   assert(await again.getSession() !== null);
+});
+
+Deno.test("a server's connections fail, and its listener goes on", async () => {
+  const server = new ServerContext(serverCert("ec_p256"));
+  const listener = listenTls({ hostname, port: 0, context: server });
+  try {
+    const { port } = await listener.listening;
+    const accepted = listener[Symbol.asyncIterator]();
+    const pair = async () => {
+      const both = Promise.all([connectTls({ hostname, port, context }), accepted.next()]);
+      const [client, { value }] = await within(both, "the handshake");
+      return { client, served: value! };
+    };
+    const before = await pair();
+    const reading = before.served.read(new Uint8Array(10));
+    reading.catch(() => {});
+    panic();
+    await assertRejectsPanicked(reading, "the server's read");
+    await assertRejectsPanicked(before.served.write(new Uint8Array(1)), "the server's write");
+    await assertRejectsPanicked(before.client.write(new Uint8Array(1)), "the client's write");
+
+    const after = await pair();
+    await after.client.write(new Uint8Array([1, 2, 3]));
+    assertEquals(await within(after.served.read(new Uint8Array(10)), "the bytes"), 3);
+    const { client, served } = after;
+    await Promise.all([client, served, before.client, before.served].map((conn) => conn.close()));
+  } finally {
+    await listener.close();
+  }
 });
 
 Deno.test("an engine connection of a panicked instance says so whatever it is asked", async () => {

@@ -10,7 +10,7 @@ import net from "node:net";
 import { ClientContext, connectTls, TlsError } from "../../mod.ts";
 import { until } from "../engine/bounded.ts";
 import { type OpensslServer, startOpensslServer } from "../peers/openssl.ts";
-import { startTcpProxy, type TlsRecord } from "../peers/raw.ts";
+import { readRecords, startTcpProxy, type TlsRecord } from "../peers/raw.ts";
 import { needs } from "../skips.ts";
 import { caCert, clientCert, type ClientCertName } from "../testdata/mod.ts";
 import {
@@ -133,6 +133,34 @@ for (const version of VERSIONS) {
   );
 
   Deno.test(
+    `data before a corrupted record is read before the error, ${version}`,
+    needs("openssl"),
+    async () => {
+      await using server = await startFileServer(version);
+      let large = 0;
+      const onRecord = ({ bytes }: TlsRecord) => {
+        if (bytes.length > 2_000 && large++ === 7) bytes[bytes.length - 1] ^= 1;
+        return bytes;
+      };
+      await using proxy = startTcpProxy({ targetPort: server.port, fromServer: { onRecord } });
+      await using conn = await connectTls(to(proxy));
+      await conn.write(GET_FILE);
+      // All of it is there when the first read looks at it.
+      const sent = () => proxy.connections[0].fromServer();
+      await until(() => sent().length > FILE_SIZE, "the answer");
+      const { bytes, error } = await readAll(conn);
+      assertInstanceOf(error, TlsError);
+      assertEquals([error.code, error.alert], ["ERR_TLS_PEER_MISBEHAVED", "bad_record_mac"]);
+      const body = bodyOf(bytes);
+      const good = readRecords(sent()).filter((record) => record.bytes.length > 2_000).slice(0, 7);
+      const sealed = good.reduce((length, record) => length + record.bytes.length, 0);
+      // Less what seals each record, and more or less a short one with the header of the answer.
+      assert(Math.abs(body.length - sealed) < 7 * 40 + 100, `${body.length} of ${sealed} bytes`);
+      assertEquals(body, pattern(FILE_SIZE).subarray(0, body.length));
+    },
+  );
+
+  Deno.test(
     `a server that is killed leaves a truncation, ${version}`,
     needs("openssl"),
     async () => {
@@ -171,6 +199,23 @@ for (const version of VERSIONS) {
       await server.waitForLog(/alert bad record mac/);
       assertStrictEquals(await rejection(conn.read(new Uint8Array(10))), error);
       assertStrictEquals(await rejection(conn.write(new Uint8Array(10))), error);
+    },
+  );
+
+  Deno.test(
+    `a record beyond the limit fails the connection, ${version}`,
+    needs("openssl"),
+    async () => {
+      await using server = await startOpensslServer({ version });
+      const fault: { record?: Uint8Array } = {};
+      const onRecord = ({ bytes }: TlsRecord) => fault.record ?? bytes;
+      await using proxy = startTcpProxy({ targetPort: server.port, fromServer: { onRecord } });
+      await using conn = await connectTls(to(proxy));
+      await server.write("one\n");
+      assertEquals(await readText(conn), "one\n");
+      fault.record = new Uint8Array([23, 3, 3, 0xff, 0xff, 1, 2, 3]);
+      await server.write("two\n");
+      await tlsError(conn.read(new Uint8Array(10)), "ERR_TLS_PEER_MISBEHAVED", { origin: "peer" });
     },
   );
 

@@ -6,12 +6,22 @@
  */
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import { connectTls, TlsError } from "../../mod.ts";
+import { type ByteStreams, connectTls, startTls, TlsError } from "../../mod.ts";
 import { until, within } from "../engine/bounded.ts";
 import { startOpensslServer } from "../peers/openssl.ts";
 import { startTcpProxy } from "../peers/raw.ts";
 import { needs } from "../skips.ts";
-import { bytesOf, readAll, readText, rejection, textOf, tlsError, to } from "./fixtures.ts";
+import {
+  bytesOf,
+  context,
+  hostname,
+  readAll,
+  readText,
+  rejection,
+  textOf,
+  tlsError,
+  to,
+} from "./fixtures.ts";
 
 Deno.test.sanitizer({ ops: true, resources: true });
 
@@ -141,18 +151,37 @@ Deno.test("sessions() ends when the peer does", needs("openssl"), async () => {
   assert(textOf((await readAll(conn)).bytes).includes("<HTML>"));
 });
 
-Deno.test("who iterates slowly gets the newest 16", needs("openssl"), async () => {
-  await using server = await startOpensslServer({ version: "TLSv1.3", rev: true, numTickets: 20 });
-  const conn = await connectTls(to(server));
-  await conn.write(bytesOf("abc\n"));
-  assertEquals(await readText(conn), "cba\n"); // the tickets came before it
-  const newest = conn.session!.id;
-  const closing = conn.close();
-  const ids: string[] = [];
-  for await (const session of conn.sessions()) ids.push(session.id);
-  await closing;
-  assertEquals([ids.length, ids.at(-1)], [16, newest]);
-});
+/** Chunks of so few bytes that no two tickets come at once. */
+async function inSmallChunks(port: number): Promise<ByteStreams> {
+  const { readable, writable } = await Deno.connect({ hostname, port });
+  const cut = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      for (let at = 0; at < chunk.length; at += 50) controller.enqueue(chunk.slice(at, at + 50));
+    },
+  });
+  return { readable: readable.pipeThrough(cut), writable };
+}
+
+for (const how of ["at once", "one by one"]) {
+  Deno.test(`of 20 tickets that come ${how} the newest 16 wait`, needs("openssl"), async () => {
+    await using server = await startOpensslServer({
+      version: "TLSv1.3",
+      rev: true,
+      numTickets: 20,
+    });
+    const conn = how === "at once"
+      ? await connectTls(to(server))
+      : await startTls(await inSmallChunks(server.port), { hostname, context });
+    await conn.write(bytesOf("abc\n"));
+    assertEquals(await readText(conn), "cba\n"); // the tickets came before it
+    const newest = conn.session!.id;
+    const closing = conn.close();
+    const ids: string[] = [];
+    for await (const session of conn.sessions()) ids.push(session.id);
+    await closing;
+    assertEquals([ids.length, ids.at(-1)], [16, newest]);
+  });
+}
 
 Deno.test("a resumed connection brings a session of its own", needs("openssl"), async () => {
   await using server = await startOpensslServer({ version: "TLSv1.3", rev: true });

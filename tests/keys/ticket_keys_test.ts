@@ -18,6 +18,7 @@ import { runScript } from "../peers/process.ts";
 import { contents, HOUR, inUse, secret } from "./ring.ts";
 
 const START = 1_800_000_000;
+const HOURLY = { rotateEvery: HOUR };
 
 function clock(): MovedClock {
   const moved = movedClock();
@@ -161,11 +162,11 @@ Deno.test("a ring as bytes is the same ring", async () => {
 Deno.test("keys of the future open and do not seal", async () => {
   using _time = clock();
   const future = { notBefore: (START + 600) * 1000 };
-  const keys = await TicketKeys.fromBytes(bytesOf({}, future));
+  const keys = await TicketKeys.fromBytes(bytesOf({}, future), HOURLY);
   const { seals, opens } = await inUse(keys);
   assertEquals(seals, keys.ids[0]);
   assertEquals(opens.length, 2);
-  const onlyFuture = await TicketKeys.fromBytes(bytesOf(future));
+  const onlyFuture = await TicketKeys.fromBytes(bytesOf(future), HOURLY);
   const used = await inUse(onlyFuture);
   assertEquals([used.opens.length, used.opens.includes(used.seals!)], [2, true]);
   assertNotEquals(used.seals, (await TicketKeys.fromBytes(bytesOf(future))).ids[0]);
@@ -284,7 +285,7 @@ Deno.test("what is no ring, or has a bad key, is refused", async () => {
 
 Deno.test("an ended key beside a good one is erased, not used", async () => {
   using _time = clock();
-  const keys = await TicketKeys.fromBytes(bytesOf({ openUntil: START * 1000 }, {}));
+  const keys = await TicketKeys.fromBytes(bytesOf({ openUntil: START * 1000 }, {}), HOURLY);
   assertEquals((await inUse(keys)).opens.length, 1);
   assertEquals(contents(keys).map(({ key }) => key), [secret(2)]);
 });

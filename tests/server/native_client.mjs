@@ -42,4 +42,5 @@ const seen = await new Promise((resolve, reject) => {
     socket.end();
   });
 });
+// deno-lint-ignore no-console -- stdout is how it is spoken with
 console.log(JSON.stringify(seen));

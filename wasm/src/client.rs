@@ -11,12 +11,13 @@ use pki_types::{
 };
 use rustls::client::danger::{ServerIdentity, ServerVerifier};
 use rustls::client::{ClientHandshake, Resumption, TicketRequest};
-use rustls::crypto::{Credentials, CryptoProvider, Identity, SingleCredential};
+use rustls::crypto::{CryptoProvider, SingleCredential};
 use rustls::enums::ApplicationProtocol;
 use rustls::{ClientConfig, RootCertStore};
 use wasm_bindgen::prelude::*;
 
 use crate::clock::{self, HostClock};
+use crate::credentials::{credentials, private_key};
 use crate::engine::{Ask, Connection, EarlyData, Handshake, Sessions};
 use crate::error::EngineError;
 use crate::key_log::KeyLogLines;
@@ -58,7 +59,9 @@ impl ClientOptions {
     /// A trusted certificate in DER.
     pub fn add_root(&mut self, der: Vec<u8>) -> Result<(), JsValue> {
         let added = self.roots.0.add(CertificateDer::from(der));
-        added.map_err(|error| EngineError::option(error.to_string()).into())
+        added.map_err(|error| {
+            EngineError::option(format!("Option \"caCerts\" has a bad certificate: {error}")).into()
+        })
     }
 
     /// A trust anchor: subject and SubjectPublicKeyInfo, and name constraints or nothing, each
@@ -90,12 +93,7 @@ impl ClientOptions {
 
     /// The client's private key: PKCS#8, SEC1 or PKCS#1 by `kind`.
     pub fn set_key(&mut self, kind: &str, der: Vec<u8>) -> Result<(), JsValue> {
-        self.key = Some(match kind {
-            "pkcs8" => PrivateKeyDer::Pkcs8(der.into()),
-            "sec1" => PrivateKeyDer::Sec1(der.into()),
-            "pkcs1" => PrivateKeyDer::Pkcs1(der.into()),
-            _ => return Err(EngineError::misuse("unknown kind of key").into()),
-        });
+        self.key = Some(private_key(kind, der)?);
         Ok(())
     }
 
@@ -139,16 +137,10 @@ impl ClientOptions {
     pub fn build(self) -> Result<ClientContext, JsValue> {
         let provider = Arc::new(provider::provider(&self.suites));
         let verifier = ChainVerifier::new(Arc::new(self.roots.0), self.verify, &provider)
-            .map_err(EngineError::option)?;
+            .map_err(|why| EngineError::option(format!("Option \"crls\": {why}")))?;
         let credential = match self.key {
             None => None,
-            Some(key) => {
-                let identity = Identity::from_cert_chain(self.chain)
-                    .map_err(|error| EngineError::option(format!("cert: {error:?}")))?;
-                let credentials = Credentials::from_der(Arc::new(identity), key, &provider)
-                    .map_err(|error| EngineError::option(error.to_string()))?;
-                Some(Arc::new(SingleCredential::from(credentials)))
-            }
+            Some(key) => Some(Arc::new(SingleCredential::from(credentials(self.chain, key)?))),
         };
         let context = ClientContext {
             verifier: Arc::new(verifier),
@@ -206,7 +198,9 @@ impl ClientContext {
 
 fn server_name(name: &str) -> Result<ServerName<'static>, EngineError> {
     ServerName::try_from(name.to_owned()).map_err(|_| {
-        EngineError::option(format!("{name:?} is neither a DNS name nor an IP address"))
+        EngineError::option(format!(
+            "Option \"serverName\" is neither a DNS name nor an IP address: {name:?}"
+        ))
     })
 }
 

@@ -18,6 +18,7 @@ mod certificate;
 mod client;
 mod client_hello;
 mod clock;
+mod credentials;
 mod engine;
 mod envelope;
 mod error;

@@ -113,11 +113,15 @@ impl ServerOptions {
         if self.client_auth {
             let mut roots = RootCertStore::empty();
             for der in self.roots {
-                roots.add(der).map_err(|error| EngineError::option(error.to_string()))?;
+                roots.add(der).map_err(|error| {
+                    EngineError::option(format!(
+                        "Option \"caCerts\" has a bad certificate: {error}"
+                    ))
+                })?;
             }
             let mandatory = self.client_auth_mandatory;
             let built = ClientChainVerifier::new(Arc::new(roots), self.crls, mandatory, &provider)
-                .map_err(EngineError::option)?;
+                .map_err(|why| EngineError::option(format!("Option \"crls\": {why}")))?;
             verifier = Some(Arc::new(built));
         }
         let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(HostClock));

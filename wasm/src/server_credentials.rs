@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use pki_types::{CertificateDer, PrivateKeyDer};
+use pki_types::CertificateDer;
 use rustls::Error;
-use rustls::crypto::{Credentials, Identity, SelectedCredential};
+use rustls::crypto::{Credentials, SelectedCredential};
 use rustls::error::PeerIncompatible;
 use rustls::server::{ClientHello, ServerCredentialResolver};
 use wasm_bindgen::prelude::*;
 
-use crate::error::EngineError;
+use crate::credentials::{credentials, private_key};
 
 /// Certificate chains with their keys; the first that the client can verify is used.
 #[wasm_bindgen]
@@ -33,17 +33,8 @@ impl ServerCredentials {
 
     /// Ends a chain with its key (PKCS#8, SEC1 or PKCS#1 by `kind`) and OCSP response, or none.
     pub fn add_key(&mut self, kind: &str, key: Vec<u8>, ocsp: Vec<u8>) -> Result<(), JsValue> {
-        let key = match kind {
-            "pkcs8" => PrivateKeyDer::Pkcs8(key.into()),
-            "sec1" => PrivateKeyDer::Sec1(key.into()),
-            "pkcs1" => PrivateKeyDer::Pkcs1(key.into()),
-            _ => return Err(EngineError::misuse("unknown kind of key").into()),
-        };
-        let identity = Identity::from_cert_chain(core::mem::take(&mut self.chain))
-            .map_err(|error| EngineError::option(format!("cert: {error:?}")))?;
-        let provider = rustls_ring::DEFAULT_PROVIDER;
-        let mut credentials = Credentials::from_der(Arc::new(identity), key, &provider)
-            .map_err(|error| EngineError::option(error.to_string()))?;
+        let key = private_key(kind, key)?;
+        let mut credentials = credentials(core::mem::take(&mut self.chain), key)?;
         credentials.ocsp = (!ocsp.is_empty()).then(|| ocsp.into());
         self.list.push(Arc::new(credentials));
         Ok(())

@@ -147,7 +147,7 @@ impl ClientChainVerifier {
             .iter()
             .map(|der| webpki::OwnedCertRevocationList::from_der(der).map(Into::into))
             .collect::<Result<_, _>>()
-            .map_err(|error| format!("crls: {error:?}"))?;
+            .map_err(|error| format!("{error:?}"))?;
         let mut builder = WebPkiClientVerifier::builder(roots.clone(), provider)
             .with_crls(crls)
             .enforce_revocation_expiration();

@@ -11,11 +11,13 @@ import { clientDownload } from "./client_download.ts";
 import { clientHandshakes } from "./client_handshakes.ts";
 import { machine } from "./machine.ts";
 import { type Comparison, json, text } from "./report.ts";
+import { serverAccepts } from "./server_accepts.ts";
 
 const USAGE = `deno task bench [NAME ...] [options]
 
   handshakes          full and resumed, TLS 1.3 and 1.2, beside Deno.connectTls and node:tls
   download            MB/s of one connection, beside the same
+  accepts             a server's, full and resumed, beside node:tls of Deno and of Node (needs Go)
 
   --rounds N          rounds that count, of each comparison (7)
   --handshakes N      handshakes of each subject in each round (100)
@@ -37,6 +39,10 @@ const BENCHMARKS: Record<string, ((amounts: Amounts) => Promise<Comparison>)[]> 
   download: [
     (amounts) => clientDownload({ ...amounts, version: "TLSv1.3" }),
     (amounts) => clientDownload({ ...amounts, version: "TLSv1.2" }),
+  ],
+  accepts: [
+    (amounts) => serverAccepts({ ...amounts, version: "TLSv1.3" }),
+    (amounts) => serverAccepts({ ...amounts, version: "TLSv1.2" }),
   ],
 };
 

@@ -237,9 +237,9 @@ export class ClientEngine {
   /** Puts a session that was received into the context's pool, if it has one. */
   keep(session: Session): Promise<void> | undefined {
     const pool = clientContextInternals.pool(this.#target.context);
-    const add = () => pool?.add(this.#instance, { networkPartition: "", ...this.#target }, session);
+    const to = { networkPartition: "", ...this.#target };
     // A family that is being dropped must be gone before a fresh one comes.
-    return this.#dropped === undefined ? add() : this.#dropped.then(add);
+    return pool?.add(this.#instance, to, session, this.#dropped);
   }
 
   /**

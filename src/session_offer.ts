@@ -61,7 +61,9 @@ function bindingMiss(session: Session, target: SessionTarget): SessionMiss | und
   if (Math.max(binding.handshakeTime, receivedAt) > seconds + CLOCK_SKEW_S) {
     return "not_yet_valid";
   }
-  const end = Math.min(binding.expiresAt, binding.handshakeTime + MAX_LIFETIME_S);
+  // Whoever stored it may have a context with a higher limit.
+  const maxAge = Math.min(MAX_LIFETIME_S, clientContextInternals.maxAge(target.context));
+  const end = Math.min(binding.expiresAt, binding.handshakeTime + maxAge);
   return seconds >= end ? "expired" : undefined;
 }
 

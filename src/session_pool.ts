@@ -82,19 +82,24 @@ export class SessionPool {
     const late = Symbol();
     using limit = deadline(this.#options.timeout, undefined, () => late);
     const started = performance.now();
+    const lookup: { operation: "take" | "peek" } = { operation: "take" };
     try {
-      return await limit.race(this.#draw(instance, target));
+      return await limit.race(this.#draw(instance, target, lookup));
     } catch (error) {
-      if (error instanceof TlsError) throw error;
+      // A TlsError, too: a store may be reached over TLS. An engine that broke says so again.
       const cause = error === late ? "timeout" : error;
-      diagnose(this.#options.onDiagnostic, { type: "store_failed", operation: "take", cause });
+      diagnose(this.#options.onDiagnostic, { type: "store_failed", ...lookup, cause });
       return { miss: error === late ? "store_timeout" : "store_error" };
     } finally {
       this.#options.counters.stored(performance.now() - started);
     }
   }
 
-  async #draw(instance: EngineInstance, target: PoolTarget): Promise<Drawn> {
+  async #draw(
+    instance: EngineInstance,
+    target: PoolTarget,
+    lookup: { operation: "take" | "peek" },
+  ): Promise<Drawn> {
     const { store, ticketsPerServer, versions, unlinkable } = this.#options;
     let miss: SessionMiss = "none_stored";
     if (versions.includes("TLSv1.3")) {
@@ -114,6 +119,7 @@ export class SessionPool {
     }
     if (!versions.includes("TLSv1.2") || unlinkable) return { miss };
     const partition = this.#partition(target, "TLSv1.2");
+    lookup.operation = "peek";
     const value = await store.peek(partition);
     if (value === null || value === undefined) return { miss };
     return this.#open(instance, partition, value);
@@ -143,8 +149,16 @@ export class SessionPool {
     }
   }
 
-  /** Puts a session into the pool, without holding up anyone. */
-  add(instance: EngineInstance, target: PoolTarget, session: Session): Promise<void> {
+  /**
+   * Puts a session into the pool, without holding up anyone: sealed now, put once `after` is over,
+   * for the session may be disposed of meanwhile.
+   */
+  add(
+    instance: EngineInstance,
+    target: PoolTarget,
+    session: Session,
+    after?: Promise<void>,
+  ): Promise<void> {
     const { store, keys, fingerprint, ticketsPerServer, counters, unlinkable } = this.#options;
     if (unlinkable && session.protocol !== "TLSv1.3") return Promise.resolve();
     const partition = this.#partition(target, session.protocol);
@@ -157,11 +171,17 @@ export class SessionPool {
       return Promise.resolve();
     }
     const limit = session.protocol === "TLSv1.3" ? ticketsPerServer : 1;
-    const minimum = Date.now() + (store.capabilities.minTtl ?? 0);
-    const expiresAt = Math.max(session.expiresAt.getTime(), minimum);
+    const expiresAt = this.#expiry(session);
     return this.#track("put", async () => {
+      await after;
       await store.put(partition, sealed, { expiresAt, limit });
     });
+  }
+
+  /** When the store may remove it: not before the shortest time that the store takes. */
+  #expiry(session: Session): number {
+    const minimum = Date.now() + (this.#options.store.capabilities.minTtl ?? 0);
+    return Math.max(session.expiresAt.getTime(), minimum);
   }
 
   #track(
@@ -214,14 +234,15 @@ export class SessionPool {
         }
       }
       for (const { value, session } of fresher) {
-        const expiresAt = session.expiresAt.getTime();
+        const expiresAt = this.#expiry(session);
         await store.put(partition, value, { expiresAt, limit: ticketsPerServer });
       }
     });
   }
 
-  /** Forgets a server, in every version. */
+  /** Forgets a server, in every version; what is on its way to the store, too. */
   async forget(target: PoolTarget): Promise<void> {
+    await Promise.allSettled(this.#puts);
     const { store, versions } = this.#options;
     await Promise.all(versions.map((version) => store.delete(this.#partition(target, version))));
   }

@@ -42,12 +42,17 @@ function fullThenResumed(protocol: string): Outcome[] {
 /** A connection that saves its session to a file, and resumes from it if it is there. */
 type Connect = (port: number, version: TlsVersion, file: string) => Promise<Outcome>;
 
-const openssl: Connect = async (port, version, file) => {
+async function openssl(
+  port: number,
+  version: TlsVersion,
+  file: string,
+  ...args: string[]
+): Promise<Outcome> {
   const saved = await Deno.stat(file).then(() => true, () => false);
   const session = saved ? { sessIn: file } : { sessOut: file };
-  const result = await opensslClient({ port, version, stdin: LINE, ...session });
+  const result = await opensslClient({ port, version, stdin: LINE, ...session, args });
   return outcome(result.reused, answered(result.stdout));
-};
+}
 
 const go: Connect = async (port, version, session) => {
   const result = await (await buildGoPeers()).connect({ port, version, session, send: LINE });
@@ -84,7 +89,7 @@ for (const shared of SHARED) {
   Deno.test(
     `OpenSSL resumes in a new server process, with ${shared}`,
     needs("openssl"),
-    () => acrossProcesses(shared, openssl),
+    () => acrossProcesses(shared, (...to) => openssl(...to)),
   );
 
   // Go keeps TLS 1.2 sessions by ticket only: with a store it has nothing to offer there.
@@ -133,6 +138,19 @@ for (const shared of SHARED) {
     );
   }
 }
+
+Deno.test(
+  "OpenSSL without tickets resumes by session id in a new server process, TLSv1.2",
+  needs("openssl"),
+  () =>
+    acrossProcesses(
+      SHARED[0],
+      (port, version, file) => openssl(port, version, file, "-no_ticket"),
+      [
+        "TLSv1.2",
+      ],
+    ),
+);
 
 for (const shared of [SHARED[0], SHARED[1]]) {
   Deno.test(

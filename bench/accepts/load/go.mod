@@ -1,0 +1,3 @@
+module reprise.test/load
+
+go 1.23

@@ -1,0 +1,145 @@
+/**
+ * A store in Durable Objects: one object for each partition, so that `take` has one winner and
+ * partitions do not wait for each other.
+ *
+ * ```text
+ * POST   /?expires=MS&limit=N     the value as body       put
+ * DELETE /?take                   200 with a value, 204   take
+ * GET    /                        200 with a value, 204   peek
+ * DELETE /                                                delete
+ * ```
+ *
+ * @module
+ */
+
+import type { PutOptions, SessionStore } from "../session_store.ts";
+import { sequence } from "./sequence.ts";
+
+/** What is used of an object's storage. */
+export interface DurableStorage {
+  /** Values by key, in the order of the keys. */
+  list<T>(options?: { reverse?: boolean; limit?: number }): Promise<Map<string, T>>;
+  /** Keeps a value. */
+  put<T>(key: string, value: T): Promise<void>;
+  /** Removes keys. */
+  delete(keys: string[]): Promise<unknown>;
+  /** Removes everything. */
+  deleteAll(): Promise<void>;
+  /** Has `alarm()` called at a time. */
+  setAlarm(time: number): Promise<void>;
+}
+
+/** What is used of a namespace of objects. */
+export interface DurableNamespace<Id = unknown> {
+  /** The id of a name. */
+  idFromName(name: string): Id;
+  /** The object of an id. */
+  get(id: Id): { fetch(request: Request): Promise<Response> };
+}
+
+interface Entry {
+  value: Uint8Array;
+  expiresAt: number;
+}
+
+/** A Durable Object's values are 128 KiB at most (key-value storage). */
+const MAX_VALUE_BYTES = 128 * 1024 - 512;
+
+/**
+ * The class to bind: export it from the Worker, and name it in its configuration.
+ *
+ * @example
+ * ```ts ignore
+ * export { SessionStoreObject } from "@reprise/tls/stores/durable_object";
+ * ```
+ */
+export class SessionStoreObject {
+  readonly #storage: DurableStorage;
+
+  /** Made by the runtime. */
+  constructor(state: { storage: DurableStorage }) {
+    this.#storage = state.storage;
+  }
+
+  /** Serves {@linkcode durableObjectStore}. */
+  async fetch(request: Request): Promise<Response> {
+    const { searchParams } = new URL(request.url);
+    switch (request.method) {
+      case "POST":
+        return await this.#put(new Uint8Array(await request.arrayBuffer()), {
+          expiresAt: Number(searchParams.get("expires")),
+          limit: Number(searchParams.get("limit")),
+        });
+      case "GET":
+        return await this.#newest(false);
+      case "DELETE":
+        if (searchParams.has("take")) return await this.#newest(true);
+        await this.#storage.deleteAll();
+        return new Response(null, { status: 204 });
+      default:
+        return new Response(null, { status: 405 });
+    }
+  }
+
+  async #put(value: Uint8Array, { expiresAt, limit }: PutOptions): Promise<Response> {
+    await this.#storage.put<Entry>(sequence(), { value, expiresAt });
+    const entries = await this.#storage.list<Entry>({ reverse: true });
+    const keys = [...entries.keys()];
+    const old = keys.slice(Math.min(limit, keys.length));
+    if (old.length > 0) await this.#storage.delete(old);
+    await this.#storage.setAlarm(Math.max(...[...entries.values()].map((e) => e.expiresAt)));
+    return new Response(null, { status: 204 });
+  }
+
+  async #newest(take: boolean): Promise<Response> {
+    // Nothing else runs in the object while its storage is asked: the input gate is shut.
+    const entries = await this.#storage.list<Entry>({ reverse: true });
+    for (const [key, { value, expiresAt }] of entries) {
+      const live = expiresAt > Date.now();
+      if (take || !live) await this.#storage.delete([key]);
+      if (live) return new Response(value.slice());
+    }
+    return new Response(null, { status: 204 });
+  }
+
+  /** Called by the runtime when the last value has expired. */
+  async alarm(): Promise<void> {
+    await this.#storage.deleteAll();
+  }
+}
+
+/**
+ * Keeps sessions in objects of the class {@linkcode SessionStoreObject}.
+ *
+ * @example
+ * ```ts ignore
+ * const store = durableObjectStore(env.SESSIONS);
+ * const context = new ClientContext({ resumption: { store, keys } });
+ * ctx.waitUntil(context.settled());
+ * ```
+ */
+export function durableObjectStore<Id>(namespace: DurableNamespace<Id>): SessionStore {
+  if (typeof namespace?.idFromName !== "function") {
+    throw new TypeError('Argument "namespace" must be a namespace of Durable Objects');
+  }
+
+  async function ask(partition: string, method: string, query = "", body?: Uint8Array) {
+    const object = namespace.get(namespace.idFromName(partition));
+    const init = { method, body: body?.slice() };
+    const response = await object.fetch(new Request(`https://session-store/${query}`, init));
+    if (!response.ok) throw new Error(`The Durable Object answered ${response.status}`);
+    return response.status === 204 ? null : new Uint8Array(await response.arrayBuffer());
+  }
+
+  return {
+    capabilities: { atomicTake: true, consistency: "strong", maxValueBytes: MAX_VALUE_BYTES },
+    async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
+      await ask(partition, "POST", `?expires=${Math.floor(expiresAt)}&limit=${limit}`, value);
+    },
+    take: (partition) => ask(partition, "DELETE", "?take"),
+    peek: (partition) => ask(partition, "GET"),
+    async delete(partition: string) {
+      await ask(partition, "DELETE");
+    },
+  };
+}

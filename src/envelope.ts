@@ -32,8 +32,8 @@ const VERSION = 1;
 /** Version, key id, salt and tag. */
 export const ENVELOPE_OVERHEAD = 1 + KEY_ID_LENGTH + 32 + 16;
 
-/** Nothing that is sealed is larger: a chain comes in a handshake message, of 64 KiB at most. */
-export const MAX_ENVELOPE = 128 * 1024;
+/** Nothing that is sealed is larger than a session: a chain and a ticket of 64 KiB, and the rest. */
+export const MAX_ENVELOPE = 160 * 1024 + ENVELOPE_OVERHEAD;
 
 /** What an envelope is bound to: it opens under the same only. */
 export interface EnvelopeBinding {

@@ -8,7 +8,7 @@ import { currentEngine } from "./engine_pool.ts";
 import { envelopeKeyId, open } from "./envelope.ts";
 import { TlsError } from "./errors.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
-import type { SealingKeys } from "./sealing_keys.ts";
+import { SealingKeys } from "./sealing_keys.ts";
 import { Session } from "./session.ts";
 
 /** What {@linkcode inspectSession} tells; nothing of it is a secret. */
@@ -58,7 +58,8 @@ export interface SessionInspection {
  * Tells what a session's bytes are: those of `toBytes()`, or of `seal()` if the keys are given.
  * What a store holds is bound to its place there and does not open here.
  *
- * @throws {TypeError} if `bytes` is no `Uint8Array`; on anything in it, never.
+ * @throws {TypeError} if `bytes` is no `Uint8Array`, or `keys` are none; on anything in the
+ * bytes, never.
  *
  * @example
  * ```ts
@@ -72,13 +73,20 @@ export function inspectSession(bytes: Uint8Array, keys?: SealingKeys): SessionIn
   if (!(bytes instanceof Uint8Array)) {
     throw new TypeError(`Argument "bytes" must be a Uint8Array, got ${typeof bytes}`);
   }
+  if (keys !== undefined && !(keys instanceof SealingKeys)) {
+    throw new TypeError(`Argument "keys" must be SealingKeys, got ${typeof keys}`);
+  }
   const { length } = bytes;
   const keyId = envelopeKeyId(bytes);
   if (keyId === undefined) return look("plain", bytes, { length });
   if (keys === undefined) return { kind: "sealed", length, keyId, problem: "no_keys" };
   const opened = open(currentEngine(), keys, { purpose: "session" }, bytes);
   if (opened.miss !== undefined) return { kind: "sealed", length, keyId, problem: opened.miss };
-  return look("sealed", opened.plain, { length, keyId });
+  try {
+    return look("sealed", opened.plain, { length, keyId });
+  } finally {
+    opened.plain.fill(0);
+  }
 }
 
 function look(

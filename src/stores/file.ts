@@ -1,147 +1,158 @@
 /**
- * A store in one folder: a file for each session, by `node:fs`, in Deno, Node and Bun.
+ * A store in a folder of a local file system; for Deno, Node and Bun.
  *
  * ```text
- * FOLDER/PARTITION/SEQUENCE-EXPIRY       the value; sequence as in sequence.ts, expiry in hex ms
- * FOLDER/new-RANDOM                      being written
- * FOLDER/taken-RANDOM                    being read by the one who took it
+ * FOLDER/tmp/SEQUENCE                          being written, or just taken
+ * FOLDER/SHARD/PARTITION.SEQUENCE.EXPIRES      one value; EXPIRES: milliseconds since 1970, hex
  * ```
- *
- * Rules: a file appears whole, by a rename, and is taken by a rename, which has one winner in
- * whatever process. After a crash the worst is a file that nobody takes; `purge()` removes it.
- * Files are for their owner alone (0600).
+ * A value comes to its place, and leaves it, by a rename: there is none that is half written, and
+ * of any number of processes one takes it. What a process that crashed leaves in `tmp` is removed
+ * by `purge()`; it was in nobody's hands. After a power failure a file may be torn or back: a torn
+ * one does not open.
  *
  * @module
  */
 
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import type { PutOptions, SessionStore } from "../session_store.ts";
-import { sequence } from "./sequence.ts";
+import { sequence, timeOf } from "./sequence.ts";
 
-/** What is left over from a crash is removed when it is older. */
-const LEFT_OVER_MS = 60 * 60 * 1000;
+/** Keeps folders small: a million values are 250 in each. */
+const SHARDS = 4096;
+/** What lies in `tmp` for longer was left there. */
+const LEFT_MS = 60 * 60 * 1000;
+/** Expired files that a put removes where it looks anyway. */
+const MOST_REMOVED = 16;
 
-const EXPIRY = /-([0-9a-f]+)$/;
-
-function isMissing(error: unknown): boolean {
-  return (error as { code?: string }).code === "ENOENT";
+/** The name of a partition as a file system takes it, whether or not it knows case. */
+function fileName(partition: string): string {
+  if (/^[0-9a-z_-]+$/.test(partition)) return partition;
+  const codes = Array.from(partition, (character) => character.charCodeAt(0));
+  return `=${codes.map((code) => code.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** `undefined` where the file or folder is not there. */
-async function ifThere<T>(action: Promise<T>): Promise<T | undefined> {
+/** FNV-1a: spreads any names. */
+function shard(name: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return ((hash >>> 0) % SHARDS).toString(16).padStart(3, "0");
+}
+
+function expiresAt(file: string): number {
+  return parseInt(file.slice(file.lastIndexOf(".") + 1), 16);
+}
+
+/** The outcome, or `null` where a file or folder is not there. */
+async function ifThere<T>(outcome: Promise<T>): Promise<T | null> {
   try {
-    return await action;
+    return await outcome;
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if ((error as { code?: unknown }).code === "ENOENT") return null;
     throw error;
   }
 }
 
-/** Names that are safe in every file system, and not those of files of our own. */
-function folderName(partition: string): string {
-  return `p-${encodeURIComponent(partition).replaceAll("*", "%2A").replaceAll(".", "%2E")}`;
-}
-
 /**
- * Keeps sessions in files of one folder, which is made if it is not there.
+ * Keeps sessions as files, readable to this user only. The folder is made when it is needed.
  *
- * @param folder A path, on a file system whose renames are atomic (not most network ones).
+ * `take` is atomic between all processes of a machine; on a network file system it is as atomic as
+ * its rename. What expires is removed by puts little by little, and by `purge()` at once.
  *
  * @example
  * ```ts ignore
- * const store = fileStore("/var/lib/app/sessions");
- * const context = new ClientContext({ resumption: { store, keys } });
+ * import { ClientContext, SealingKeys } from "@reprise/tls";
+ * import { fileStore } from "@reprise/tls/stores/file";
+ *
+ * const keys = await SealingKeys.fromSecret(secret);
+ * const context = new ClientContext({ resumption: { store: fileStore("./sessions"), keys } });
  * ```
  */
-export function fileStore(folder: string): SessionStore {
-  if (typeof folder !== "string" || folder === "") {
-    throw new TypeError(`Argument "folder" must be a path, got ${typeof folder}`);
+export function fileStore(folder: string | URL): SessionStore {
+  if (typeof folder !== "string" && !(folder instanceof URL)) {
+    throw new TypeError(`Argument "folder" must be a path or a file URL, got ${typeof folder}`);
   }
-  const place = (partition: string) => join(folder, folderName(partition));
-  const temporary = (what: "new" | "taken") => join(folder, `${what}-${sequence()}`);
+  const root = typeof folder === "string" ? folder : fileURLToPath(folder);
+  const tmp = join(root, "tmp");
 
-  /** Names of a partition's values, the newest first. */
-  async function newestFirst(partition: string): Promise<string[]> {
-    const names = await ifThere(readdir(place(partition))) ?? [];
-    return names.filter((name) => EXPIRY.test(name)).sort().reverse();
-  }
-
-  const expired = (name: string) => parseInt(EXPIRY.exec(name)![1], 16) <= Date.now();
-
-  /** Moves a value out of everyone's sight; `undefined`: another one was faster. */
-  async function claim(path: string): Promise<string | undefined> {
-    const taken = temporary("taken");
+  /** Does something in a folder, which is made if it is not there. */
+  async function inFolder<T>(path: string, action: () => Promise<T>): Promise<T> {
     try {
-      await rename(path, taken);
+      return await action();
     } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
+      if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      return await action();
     }
-    return taken;
   }
 
-  async function discard(path: string): Promise<void> {
-    await rm(path, { force: true });
+  /** The partition's files, the newest first, and the others in its folder. */
+  async function look(partition: string) {
+    const name = fileName(partition);
+    const path = join(root, shard(name));
+    const all = await ifThere(readdir(path)) ?? [];
+    const own = all.filter((file) => file.startsWith(`${name}.`)).sort().reverse();
+    return { path, own, all };
   }
+
+  const remove = (path: string, file: string) => ifThere(unlink(join(path, file)));
 
   return {
     capabilities: { atomicTake: true, consistency: "strong" },
-    async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
-      const into = place(partition);
-      await mkdir(into, { recursive: true, mode: 0o700 });
-      const path = temporary("new");
-      await writeFile(path, value, { mode: 0o600, flag: "wx" });
-      await chmod(path, 0o600);
-      const name = `${sequence()}-${Math.max(0, Math.floor(expiresAt)).toString(16)}`;
-      try {
-        await rename(path, join(into, name));
-      } catch (error) {
-        if (!isMissing(error)) throw error;
-        // Somebody deleted the partition in between.
-        await mkdir(into, { recursive: true, mode: 0o700 });
-        await rename(path, join(into, name));
+    async put(partition: string, value: Uint8Array, options: PutOptions) {
+      const name = fileName(partition);
+      const path = join(root, shard(name));
+      const written = join(tmp, sequence());
+      await inFolder(tmp, () => writeFile(written, value, { mode: 0o600, flag: "wx" }));
+      const expires = Math.max(0, Math.floor(options.expiresAt)).toString(16);
+      const file = `${name}.${sequence()}.${expires}`;
+      await inFolder(path, () => rename(written, join(path, file)));
+      const { own, all } = await look(partition);
+      const now = Date.now();
+      const expired = all.filter((each) => expiresAt(each) <= now).slice(0, MOST_REMOVED);
+      for (const each of new Set([...own.slice(options.limit), ...expired])) {
+        await remove(path, each);
       }
-      const names = await newestFirst(partition);
-      for (const old of names.slice(Math.min(limit, names.length))) await discard(join(into, old));
     },
     async take(partition: string) {
-      for (const name of await newestFirst(partition)) {
-        const path = join(place(partition), name);
-        if (expired(name)) {
-          await discard(path);
-          continue;
-        }
-        const taken = await claim(path);
-        if (taken === undefined) continue;
+      const { path, own } = await look(partition);
+      for (const file of own) {
+        if (expiresAt(file) <= Date.now()) continue;
+        const taken = join(tmp, sequence());
+        // Whoever renames it has it; for the others it is not there.
+        const renamed = await ifThere(rename(join(path, file), taken).then(() => true));
+        if (renamed === null) continue;
         const value = await readFile(taken);
-        await discard(taken);
+        await unlink(taken);
         return new Uint8Array(value);
       }
       return null;
     },
     async peek(partition: string) {
-      for (const name of await newestFirst(partition)) {
-        if (expired(name)) continue;
-        const value = await ifThere(readFile(join(place(partition), name)));
-        if (value !== undefined) return new Uint8Array(value);
+      const { path, own } = await look(partition);
+      for (const file of own) {
+        if (expiresAt(file) <= Date.now()) continue;
+        const value = await ifThere(readFile(join(path, file)));
+        if (value !== null) return new Uint8Array(value);
       }
       return null;
     },
     async delete(partition: string) {
-      await rm(place(partition), { recursive: true, force: true });
+      const { path, own } = await look(partition);
+      for (const file of own) await remove(path, file);
     },
     async purge() {
-      for (const entry of await ifThere(readdir(folder)) ?? []) {
-        const path = join(folder, entry);
-        if (entry.startsWith("new-") || entry.startsWith("taken-")) {
-          const about = await ifThere(stat(path));
-          if (about && Date.now() - about.mtimeMs > LEFT_OVER_MS) await discard(path);
-        } else if (entry.startsWith("p-")) {
-          for (const name of await ifThere(readdir(path)) ?? []) {
-            if (EXPIRY.test(name) && expired(name)) await discard(join(path, name));
-          }
+      for (const name of await ifThere(readdir(root)) ?? []) {
+        const path = join(root, name);
+        const now = Date.now();
+        const over = name === "tmp"
+          ? (file: string) => timeOf(file) <= now - LEFT_MS
+          : (file: string) => expiresAt(file) <= now;
+        if (name !== "tmp" && !/^[0-9a-f]{3}$/.test(name)) continue;
+        for (const file of await ifThere(readdir(path)) ?? []) {
+          if (over(file)) await remove(path, file);
         }
       }
     },

@@ -1,30 +1,30 @@
 /**
- * A store in Redis 6 or newer, by the client that the program has: `redis` (node-redis) or
- * `ioredis`.
+ * A store in Redis or Valkey, over a client that the caller connected: `redis` or `ioredis`.
  *
  * ```text
- * PREFIX PARTITION    a list, the newest first, of EXPIRY ":" BASE64    expiry in milliseconds
+ * PREFIX PARTITION    list, the newest first, of EXPIRES ":" BASE64
  * ```
- *
- * `take` is one script on one list, so it has one winner among all clients of a primary. Values
- * are text, as both clients take text for granted.
+ * EXPIRES is in milliseconds since 1970, by Redis's clock; the key expires with its last value.
+ * Values are text, so that no client's decoding of replies can change them. Each operation is one
+ * script on one key: atomic, and at home in a cluster.
  *
  * @module
  */
 
-import { fromBase64 } from "../bytes.ts";
 import type { PutOptions, SessionStore } from "../session_store.ts";
 
-/** What is used of node-redis. */
+/** What is used of a client of `redis` (node-redis), single or cluster. */
 export interface NodeRedisClient {
-  /** Sends a command in its parts. */
-  sendCommand(parts: string[]): Promise<unknown>;
+  /** EVAL. */
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-/** What is used of ioredis. */
+/** What is used of a client of `ioredis`, single or cluster. */
 export interface IoRedisClient {
-  /** Sends a command. */
-  call(command: string, ...parts: string[]): Promise<unknown>;
+  /** EVAL. */
+  eval(script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
+  /** Any command; tells the two clients apart. */
+  call(command: string, ...args: string[]): Promise<unknown>;
 }
 
 /** Options of {@linkcode redisStore}. */
@@ -33,52 +33,76 @@ export interface RedisStoreOptions {
   prefix?: string;
 }
 
-const PUT = `
-redis.call('LPUSH', KEYS[1], ARGV[1])
-if tonumber(ARGV[2]) >= 0 then redis.call('LTRIM', KEYS[1], 0, tonumber(ARGV[2]) - 1) end
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then
-  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+/** Redis counts in 64 bits; no partition holds more. */
+const NO_LIMIT = 2 ** 31;
+
+const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function living(entry)
+  local colon = string.find(entry, ':', 1, true)
+  if colon and (tonumber(string.sub(entry, 1, colon - 1)) or 0) > now then
+    return string.sub(entry, colon + 1)
+  end
 end
+`;
+
+const PUT = `${NOW}
+redis.call('LPUSH', KEYS[1], ARGV[1] .. ':' .. ARGV[2])
+redis.call('LTRIM', KEYS[1], 0, ARGV[3] - 1)
+local rest = math.max(1, ARGV[1] - now)
+if redis.call('PTTL', KEYS[1]) < rest then redis.call('PEXPIRE', KEYS[1], rest) end
 return 1
 `;
 
-const TAKE = `
+const TAKE = `${NOW}
 while true do
-  local value = redis.call('LPOP', KEYS[1])
-  if not value then return false end
-  if tonumber(string.match(value, '^%d+')) > tonumber(ARGV[1]) then return value end
+  local entry = redis.call('LPOP', KEYS[1])
+  if not entry then return false end
+  local value = living(entry)
+  if value then return value end
 end
 `;
 
-const PEEK = `
-for _, value in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-  if tonumber(string.match(value, '^%d+')) > tonumber(ARGV[1]) then return value end
+const PEEK = `${NOW}
+for index = 0, redis.call('LLEN', KEYS[1]) - 1 do
+  local value = living(redis.call('LINDEX', KEYS[1], index))
+  if value then return value end
 end
 return false
 `;
 
+const DELETE = "return redis.call('DEL', KEYS[1])";
+
 function toBase64(bytes: Uint8Array): string {
   let binary = "";
-  for (let at = 0; at < bytes.length; at += 4096) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  // In parts: an argument for each byte of a large value is too many.
+  for (let at = 0; at < bytes.length; at += 8192) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
   }
   return btoa(binary);
 }
 
-function decode(reply: unknown): Uint8Array | null {
+/** A client may be set to reply with Buffers. */
+function fromReply(reply: unknown): Uint8Array | null {
   if (reply === null || reply === undefined) return null;
-  const text = String(reply);
-  return fromBase64(text.slice(text.indexOf(":") + 1));
+  return Uint8Array.from(atob(String(reply)), (character) => character.charCodeAt(0));
 }
 
 /**
- * Keeps sessions in Redis, by a client that the caller connected, and closes.
+ * Keeps sessions in Redis 5 or newer.
+ *
+ * `take` is atomic. With replicas Redis may lose its last writes in a failover, and bring back what
+ * was taken just before: then a ticket may be offered twice.
  *
  * @example
  * ```ts ignore
  * import { createClient } from "redis";
+ * import { ClientContext, SealingKeys } from "@reprise/tls";
+ * import { redisStore } from "@reprise/tls/stores/redis";
  *
- * const client = await createClient().connect();
+ * const client = await createClient().connect();            // or: new Redis() of ioredis
+ * const keys = await SealingKeys.fromSecret(secret);
  * const context = new ClientContext({ resumption: { store: redisStore(client), keys } });
  * ```
  */
@@ -86,35 +110,28 @@ export function redisStore(
   client: NodeRedisClient | IoRedisClient,
   options: RedisStoreOptions = {},
 ): SessionStore {
-  const nodeRedis = client as NodeRedisClient;
-  const ioRedis = client as IoRedisClient;
-  // ioredis has a sendCommand too, of another shape.
-  const isIoRedis = typeof ioRedis?.call === "function";
-  if (!isIoRedis && typeof nodeRedis?.sendCommand !== "function") {
-    throw new TypeError('Argument "client" must be a client of "redis" or "ioredis"');
+  if (typeof client?.eval !== "function") {
+    throw new TypeError(`Argument "client" must be a client of redis or ioredis, got ${client}`);
   }
-  const send = (command: string, ...parts: string[]) =>
-    isIoRedis ? ioRedis.call(command, ...parts) : nodeRedis.sendCommand([command, ...parts]);
   const { prefix = "reprise:" } = options;
-  const key = (partition: string) => prefix + partition;
+
+  async function evaluate(script: string, partition: string, ...args: string[]): Promise<unknown> {
+    const key = prefix + partition;
+    if ("call" in client) return await client.eval(script, 1, key, ...args);
+    return await client.eval(script, { keys: [key], arguments: args });
+  }
 
   return {
     capabilities: { atomicTake: true, consistency: "strong" },
     async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
-      const expiry = Math.max(0, Math.floor(expiresAt));
-      const left = Math.max(1, expiry - Date.now());
-      const bound = Number.isFinite(limit) ? limit : -1;
-      const entry = `${expiry}:${toBase64(value)}`;
-      await send("EVAL", PUT, "1", key(partition), entry, String(bound), String(left));
+      const expires = Math.max(0, Math.floor(expiresAt));
+      const most = Math.min(limit, NO_LIMIT);
+      await evaluate(PUT, partition, String(expires), toBase64(value), String(most));
     },
-    async take(partition: string) {
-      return decode(await send("EVAL", TAKE, "1", key(partition), String(Date.now())));
-    },
-    async peek(partition: string) {
-      return decode(await send("EVAL", PEEK, "1", key(partition), String(Date.now())));
-    },
+    take: async (partition: string) => fromReply(await evaluate(TAKE, partition)),
+    peek: async (partition: string) => fromReply(await evaluate(PEEK, partition)),
     async delete(partition: string) {
-      await send("DEL", key(partition));
+      await evaluate(DELETE, partition);
     },
   };
 }

@@ -19,3 +19,8 @@ export function sequence(): string {
   const digits = (n: number, length: number) => n.toString(16).padStart(length, "0");
   return digits(last, 16) + digits(random[0], 8) + digits(random[1], 8);
 }
+
+/** When a {@linkcode sequence} was made, in milliseconds since 1970. */
+export function timeOf(sequence: string): number {
+  return parseInt(sequence.slice(0, 16), 16) / PER_MILLISECOND;
+}

@@ -112,6 +112,7 @@ function oddTransport(inner: Transport, random: () => number): Transport & { wri
       for (let at = 0; at < part.length;) at += await inner.write(part.subarray(at));
       return part.length;
     },
+    closeWrite: () => inner.closeWrite!(),
     close: () => inner.close(),
   };
   return transport;

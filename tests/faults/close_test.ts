@@ -76,7 +76,7 @@ Deno.test("the end of an `await using` block closes with close_notify", async ()
   await until(() => isAlert(last()), "close_notify is sent");
 });
 
-for (const version of ["TLSv1.2"] as const) {
+for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
   Deno.test(`what was written before close() arrives, ${version}`, needs("openssl"), async () => {
     await using server = await startOpensslServer({ version });
     const conn = await connectTls(to(server));

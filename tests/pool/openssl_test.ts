@@ -7,10 +7,17 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import { ClientContext, SealingKeys } from "../../mod.ts";
 import { denoKvStore } from "../../src/stores/deno_kv.ts";
 import { clientHellos } from "../interop/hello.ts";
-import { full as fullAt, RESUMED as RESUMED_AT, resumption, visit } from "../interop/visit.ts";
+import {
+  full as fullAt,
+  RESUMED as RESUMED_AT,
+  resumption,
+  visit,
+  visitOn,
+} from "../interop/visit.ts";
 import { startOpensslServer, type TlsVersion } from "../peers/openssl.ts";
 import { runScript } from "../peers/process.ts";
 import { startTcpProxy } from "../peers/raw.ts";
+import { connectTo } from "../server/client.ts";
 import { needs } from "../skips.ts";
 import { caCert } from "../testdata/mod.ts";
 import type { Crowd, CrowdResult } from "./crowd_script.ts";
@@ -79,21 +86,12 @@ for (const version of VERSIONS) {
     openssl,
     async () => {
       const { context } = await makePool();
-      await using proxy = startTcpProxy({ targetPort: 1 });
       for (const reason of ["none_stored", "declined_by_peer"]) {
-        // Each OpenSSL has keys of its own. The proxy keeps the port, to which sessions are bound.
+        // Each has keys of its own. To the client it is one server: see `connectTo`.
         await using server = await startOpensslServer({ version, www: "www" });
-        await using front = startTcpProxy({ targetPort: server.port });
-        const there = async () => {
-          const { startTls } = await import("../../mod.ts");
-          const tcp = await Deno.connect({ hostname: "127.0.0.1", port: front.port });
-          return await startTls(tcp, { hostname: "localhost", port: proxy.port, context });
-        };
-        const { visitOn } = await import("../interop/visit.ts");
-        assertEquals(resumption(await visitOn(await there())), fullAt(reason));
-        for (let i = 0; i < 3; i++) {
-          assertEquals(resumption(await visitOn(await there())), RESUMED_AT);
-        }
+        const there = async () => resumption(await visitOn(await connectTo(server, { context })));
+        assertEquals(await there(), fullAt(reason));
+        for (let i = 0; i < 3; i++) assertEquals(await there(), RESUMED_AT);
       }
       assertEquals(context.stats().missReasons, { none_stored: 1, declined_by_peer: 1 });
     },

@@ -10,13 +10,12 @@
 import {
   ClientContext,
   type ClientContextOptions,
+  SealingKeys,
   type SessionStore,
   TicketKeys,
 } from "../../mod.ts";
-import { memoryStore, SealingKeys } from "../../mod.ts";
 import type { DiagnosticEvent } from "../../src/diagnostics.ts";
 import type { PoolResumption } from "../../src/context_options.ts";
-import type { Visit } from "../interop/visit.ts";
 import { clientHellos } from "../interop/hello.ts";
 import type { TcpProxy } from "../peers/raw.ts";
 import { visitAt, type VisitAtOptions } from "../server/client.ts";
@@ -67,17 +66,12 @@ export const full = (miss: string | null): Outcome => [false, miss];
 export async function outcome(
   server: { port: number },
   context: ClientContext,
-  options: VisitAtOptions = {},
+  options: VisitAtOptions & { port?: number } = {},
 ): Promise<Outcome> {
   const { client, server: report } = await visitAt(server, { ...options, context });
   await context.settled();
   if (client.reused !== report.resumed) throw new Error("The ends do not agree");
   return [client.reused, client.miss];
-}
-
-/** What a visit came to. */
-export function outcomeOf({ reused, miss }: Pick<Visit, "reused" | "miss">): Outcome {
-  return [reused, miss];
 }
 
 /** A server with ticket keys of its own; `localhost`, EC. */
@@ -121,5 +115,3 @@ export function offeredTickets(proxy: TcpProxy): string[] {
     return [extension.subarray(4, 4 + length).toHex()];
   });
 }
-
-export { memoryStore, ScriptedStore };

@@ -12,15 +12,7 @@ import { rebound, visitAt, type VisitAtOptions } from "../server/client.ts";
 import type { TestServer } from "../server/in_process.ts";
 import { digestAnew, fieldRanges } from "../session/layout.ts";
 import { caCert, crl } from "../testdata/mod.ts";
-import {
-  full,
-  keysOf,
-  makePool,
-  outcome,
-  RESUMED,
-  startServer,
-  type TestPool,
-} from "./pool.ts";
+import { full, keysOf, makePool, outcome, RESUMED, startServer, type TestPool } from "./pool.ts";
 
 /** What to connect with, and where to, for the reason. */
 interface Provoked {
@@ -44,8 +36,8 @@ async function byHand(
   options: Parameters<typeof makePool>[1] = {},
 ): Promise<{ pool: TestPool; session: string }> {
   const pool = await makePool({}, options);
-  const { resumption: _, ...rest } = { resumption: undefined, caCerts: [caCert("ec")], ...options };
-  const { client } = await visitAt(server, { context: new ClientContext(rest) });
+  const context = new ClientContext({ caCerts: [caCert("ec")], ...options });
+  const { client } = await visitAt(server, { context });
   return { pool, session: client.session! };
 }
 
@@ -137,10 +129,10 @@ const REASONS: Record<SessionMiss, (server: TestServer) => Promise<Provoked>> = 
 
 const provoked = new Set<string>();
 
-for (const [reason, provoke] of Object.entries(REASONS)) {
+for (const reason of Object.keys(REASONS) as SessionMiss[]) {
   Deno.test(`sessionMiss, stats and an event say ${reason}, and the handshake is full`, async () => {
     await using server = await startServer();
-    const { pool, options, server: other, end } = await provoke(server);
+    const { pool, options, server: other, end } = await REASONS[reason](server);
     const before = pool.context.stats();
     pool.events.length = 0;
     try {
@@ -151,8 +143,8 @@ for (const [reason, provoke] of Object.entries(REASONS)) {
     }
     const { missReasons, connectGood, hits } = pool.context.stats();
     assertEquals(
-      { ...missReasons, [reason]: (missReasons[reason as SessionMiss] ?? 0) - 1 },
-      { ...before.missReasons, [reason]: before.missReasons[reason as SessionMiss] ?? 0 },
+      { ...missReasons, [reason]: (missReasons[reason] ?? 0) - 1 },
+      { ...before.missReasons, [reason]: before.missReasons[reason] ?? 0 },
     );
     assertEquals([connectGood, hits], [before.connectGood + 1, before.hits]);
     const missed = pool.events.filter(({ type }) => type === "session_missed");

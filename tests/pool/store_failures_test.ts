@@ -7,17 +7,8 @@ import { assert, assertEquals } from "@std/assert";
 import { TlsError } from "../../mod.ts";
 import { bounded } from "../interop/visit.ts";
 import { connectTo } from "../server/client.ts";
-import { gate } from "../server_faults/scripted_store.ts";
-import {
-  full,
-  keysOf,
-  makePool,
-  outcome,
-  RESUMED,
-  ScriptedStore,
-  startServer,
-  type TestPool,
-} from "./pool.ts";
+import { gate, ScriptedStore } from "../server_faults/scripted_store.ts";
+import { full, keysOf, makePool, outcome, RESUMED, startServer, type TestPool } from "./pool.ts";
 
 const never = () => new Promise<never>(() => {});
 const failure = new Error("out of order");
@@ -42,16 +33,24 @@ const LOOKUPS: [what: string, lookup: () => unknown, reason: string][] = [
   ["give no bytes", () => Promise.resolve(new Uint8Array(0)), "tampered"],
   ["give zeros", () => Promise.resolve(new Uint8Array(1000)), "version"],
   ["give too little", () => Promise.resolve(Uint8Array.of(1, 2, 3)), "tampered"],
-  ["give more than a session can be", () => Promise.resolve(new Uint8Array(2 ** 20).fill(1)),
-    "tampered"],
-  ["give noise of the right version", () => Promise.resolve(new Uint8Array(1000).fill(1)),
-    "wrong_key"],
+  [
+    "give more than a session can be",
+    () => Promise.resolve(new Uint8Array(2 ** 20).fill(1)),
+    "tampered",
+  ],
+  [
+    "give noise of the right version",
+    () => Promise.resolve(new Uint8Array(1000).fill(1)),
+    "wrong_key",
+  ],
 ];
 
 for (const [what, lookup, reason] of LOOKUPS) {
   Deno.test(`lookups that ${what} cost a full handshake: ${reason}`, async () => {
     await using server = await startServer();
-    const { context, store, events } = await makePool({ timeout: reason.endsWith("out") ? 20 : 10_000 });
+    const { context, store, events } = await makePool({
+      timeout: reason.endsWith("out") ? 20 : 10_000,
+    });
     store.lookup(lookup);
     assertEquals(await outcome(server, context), full(reason));
     const { missReasons, connectGood } = context.stats();

@@ -168,7 +168,7 @@ for (const version of VERSIONS) {
         offering(
           session,
           ({ ticket, sessionId }) =>
-            version === "TLSv1.2"
+            ticket.length === 0
               ? { sessionId: flipped(sessionId, bit) }
               : { ticket: flipped(ticket, bit) },
         ),

@@ -12,38 +12,54 @@ import { clientHandshakes } from "./client_handshakes.ts";
 import { machine } from "./machine.ts";
 import { type Comparison, json, text } from "./report.ts";
 import { serverAccepts } from "./server_accepts.ts";
+import { stores } from "./stores.ts";
 
 const USAGE = `deno task bench [NAME ...] [options]
 
   handshakes          full and resumed, TLS 1.3 and 1.2, beside Deno.connectTls and node:tls
   download            MB/s of one connection, beside the same
   accepts             a server's, full and resumed, beside node:tls of Deno and of Node (needs Go)
+  stores              put, peek and take, and how they grow with what is stored
 
   --rounds N          rounds that count, of each comparison (7)
   --handshakes N      handshakes of each subject in each round (100)
   --mib N             size of the download (64)
+  --sessions N        the most in a store (100,000); a million takes many minutes
   --json              one JSON document instead of tables`;
 
 interface Amounts {
   rounds: number;
   handshakes: number;
   mib: number;
+  sessions: number;
+}
+
+/** What a benchmark found. */
+interface Report {
+  text(): string;
+  json(): unknown;
+}
+
+async function reported(comparison: Promise<Comparison>): Promise<Report> {
+  const found = await comparison;
+  return { text: () => text(found), json: () => json(found) };
 }
 
 /** By name; each makes its comparisons one after the other. */
-const BENCHMARKS: Record<string, ((amounts: Amounts) => Promise<Comparison>)[]> = {
+const BENCHMARKS: Record<string, ((amounts: Amounts) => Promise<Report>)[]> = {
   handshakes: [
-    (amounts) => clientHandshakes({ ...amounts, version: "TLSv1.3" }),
-    (amounts) => clientHandshakes({ ...amounts, version: "TLSv1.2" }),
+    (amounts) => reported(clientHandshakes({ ...amounts, version: "TLSv1.3" })),
+    (amounts) => reported(clientHandshakes({ ...amounts, version: "TLSv1.2" })),
   ],
   download: [
-    (amounts) => clientDownload({ ...amounts, version: "TLSv1.3" }),
-    (amounts) => clientDownload({ ...amounts, version: "TLSv1.2" }),
+    (amounts) => reported(clientDownload({ ...amounts, version: "TLSv1.3" })),
+    (amounts) => reported(clientDownload({ ...amounts, version: "TLSv1.2" })),
   ],
   accepts: [
-    (amounts) => serverAccepts({ ...amounts, version: "TLSv1.3" }),
-    (amounts) => serverAccepts({ ...amounts, version: "TLSv1.2" }),
+    (amounts) => reported(serverAccepts({ ...amounts, version: "TLSv1.3" })),
+    (amounts) => reported(serverAccepts({ ...amounts, version: "TLSv1.2" })),
   ],
+  stores: [stores],
 };
 
 function usage(problem?: string): never {
@@ -66,6 +82,7 @@ function parse(args: string[]) {
         rounds: { type: "string", default: "7" },
         handshakes: { type: "string", default: "100" },
         mib: { type: "string", default: "64" },
+        sessions: { type: "string", default: "100000" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -85,6 +102,7 @@ const amounts = {
   rounds: amount("rounds", values.rounds),
   handshakes: amount("handshakes", values.handshakes),
   mib: amount("mib", values.mib),
+  sessions: amount("sessions", values.sessions),
 };
 if (!haveOpenssl()) usage("OpenSSL 3.0 or newer is not there");
 
@@ -97,8 +115,8 @@ if (!values.json) {
 }
 const comparisons: unknown[] = [];
 for (const benchmark of names.flatMap((name) => BENCHMARKS[name])) {
-  const comparison = await benchmark(amounts);
-  if (values.json) comparisons.push(json(comparison));
-  else console.log(`\n${text(comparison)}`);
+  const report = await benchmark(amounts);
+  if (values.json) comparisons.push(report.json());
+  else console.log(`\n${report.text()}`);
 }
 if (values.json) console.log(JSON.stringify({ machine: where, comparisons }, null, 2));

@@ -19,6 +19,9 @@ export type EngineExports = ReturnType<typeof instantiate>;
 
 const BOUNDARY_VERSION = 1;
 
+/** Bytes at the end of the stack that are wiped: several times of what any call takes. */
+export const STACK_WIPED = 128 * 1024;
+
 /** Indices of the status words; `wasm/src/status.rs` has the same list. */
 const enum Word {
   Flags,
@@ -91,6 +94,7 @@ function engineError(crossed: string): TlsError | TypeError | Refusal {
 /** One instance of the wasm file. */
 export class EngineInstance {
   readonly #exports: EngineExports;
+  readonly #stackEnd: number;
   readonly #onPanic = new Set<() => void>();
   #panic: TlsError | undefined;
 
@@ -103,6 +107,7 @@ export class EngineInstance {
         `The wasm file speaks boundary version ${version}, not ${BOUNDARY_VERSION}`,
       );
     }
+    this.#stackEnd = this.#exports.stack_end();
   }
 
   /** What stopped this instance. */
@@ -114,6 +119,11 @@ export class EngineInstance {
   whenPanicked(callback: () => void): () => void {
     this.#onPanic.add(callback);
     return () => this.#onPanic.delete(callback);
+  }
+
+  /** Wipes what calls left on the stack, such as keys. Nothing there is alive between calls. */
+  wipeStack(): void {
+    new Uint8Array(this.memory.buffer, this.#stackEnd - STACK_WIPED, STACK_WIPED).fill(0);
   }
 
   /** The instance's memory. */
@@ -412,6 +422,8 @@ export class EngineConnection {
     if (this.#freed) return;
     this.#freed = true;
     this.#forgetPanic?.();
-    if (this.#instance.panic === undefined) this.#instance.call(() => this.#connection.free());
+    if (this.#instance.panic !== undefined) return;
+    this.#instance.call(() => this.#connection.free());
+    this.#instance.wipeStack();
   }
 }

@@ -63,7 +63,8 @@ export class TlsConn {
   readonly #earlyData: Uint8Array | null;
   readonly #onEnd: (() => void | Promise<void>) | undefined;
   #error: TlsError | undefined;
-  #wrote = false;
+  /** Bytes were written since something was read: they may be on their way still. */
+  #unanswered = false;
   #closing: Promise<void> | undefined;
   #ended = false;
   #writing: Promise<unknown> = Promise.resolve();
@@ -211,6 +212,7 @@ export class TlsConn {
       const n = this.#engine.readPlaintext(into);
       if (n > 0) {
         if (this.#engine.plaintextLength === 0) this.#announceDrained();
+        this.#unanswered = false;
         return n;
       }
       const error = this.#error ?? this.#engine.error;
@@ -243,7 +245,7 @@ export class TlsConn {
       const error = this.#error ?? this.#engine.error;
       if (error !== undefined) throw error;
       if (this.#ended || this.#engine.closed) throw closedError();
-      this.#wrote = true;
+      this.#unanswered = true;
       sent += this.#engine.writePlaintext(sent === 0 ? bytes : bytes.subarray(sent));
       try {
         await this.#pump.flush();
@@ -275,13 +277,16 @@ export class TlsConn {
     return this.#closing ??= this.#close();
   }
 
-  async #close(): Promise<void> {
+  async #close(how: "whole" | "cut" = "whole"): Promise<void> {
     using limit = deadline(CLOSE_TIMEOUT_MS, undefined, closedError);
     try {
       await limit.race(this.#writing);
-      if (this.#error === undefined && this.#engine.error === undefined) this.#engine.close();
+      const alive = this.#error === undefined && this.#engine.error === undefined;
+      if (alive && how === "whole") this.#engine.close();
       await limit.race(this.#pump.flush());
-      if (this.#wrote && !this.#engine.peerClosed && this.#error === undefined) {
+      if (
+        how === "whole" && this.#unanswered && !this.#engine.peerClosed && this.#error === undefined
+      ) {
         await limit.race(this.#pump.finish());
       }
     } catch {
@@ -330,7 +335,7 @@ export class TlsConn {
     }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
   }
 
-  /** Takes bytes to send: closing it sends close_notify, aborting it closes the connection. */
+  /** Takes bytes to send: closing it sends close_notify, aborting it ends the connection without. */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable ??= new WritableStream({
       // An abort waits for the write under way, which the peer may never take.
@@ -341,7 +346,8 @@ export class TlsConn {
         await this.write(chunk);
       },
       close: () => this.closeWrite(),
-      abort: () => this.close(),
+      // What is cut off must not look complete: no close_notify.
+      abort: () => this.#closing ??= this.#close("cut"),
     });
   }
 

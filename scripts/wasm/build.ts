@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { wrapGlue, wrapTypes } from "./glue.ts";
 import { preparePatchedRustls } from "./patched_rustls.ts";
 import { crate, target } from "./places.ts";
-import { makeRecord, writeRecord } from "./record.ts";
+import { makeRecord, OUTPUTS, writeRecord } from "./record.ts";
 import { run } from "./run.ts";
 import { encodedRustflags, findToolchain, type Toolchain } from "./toolchain.ts";
 import { optimize } from "./wasm_opt.ts";
@@ -21,20 +21,26 @@ export interface BuildOptions {
   relink?: boolean;
 }
 
-/** Builds, and says with what. */
+/** Builds, and says with what. A build that fails leaves the output as it was. */
 export async function buildWasm(options: BuildOptions): Promise<Toolchain> {
   const toolchain = await findToolchain();
   await preparePatchedRustls(toolchain);
   const bound = await compile(toolchain, options);
 
-  await Deno.mkdir(options.out, { recursive: true });
-  await optimize(join(bound, "reprise_bg.wasm"), join(options.out, "reprise.wasm"), toolchain.env);
+  const made = join(bound, "made");
+  await Deno.mkdir(made, { recursive: true });
+  await optimize(join(bound, "reprise_bg.wasm"), join(made, "reprise.wasm"), toolchain.env);
   for (const [name, wrap] of [["reprise.js", wrapGlue], ["reprise.d.ts", wrapTypes]] as const) {
     const glue = await Deno.readTextFile(join(bound, name));
-    await Deno.writeTextFile(join(options.out, name), wrap(glue));
+    await Deno.writeTextFile(join(made, name), wrap(glue));
   }
   const versions = { ...toolchain.versions, walrus: await walrusVersion(bound) };
-  await writeRecord(options.out, await makeRecord(options.out, versions));
+  await writeRecord(made, await makeRecord(made, versions));
+
+  await Deno.mkdir(options.out, { recursive: true });
+  for (const name of [...OUTPUTS, "BUILD.json"]) {
+    await Deno.copyFile(join(made, name), join(options.out, name));
+  }
   return toolchain;
 }
 

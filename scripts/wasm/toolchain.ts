@@ -41,7 +41,8 @@ export async function findToolchain(): Promise<Toolchain> {
   const debian = await isDebian();
   const rustc = debian ? "/usr/bin/rustc" : "rustc";
   const cargo = debian ? "/usr/bin/cargo" : "cargo";
-  const clang = debian ? `clang-${LLVM}` : "clang";
+  // Apple's clang knows no wasm: elsewhere than on Debian another one can be named.
+  const clang = debian ? `clang-${LLVM}` : Deno.env.get("CC_wasm32_unknown_unknown") ?? "clang";
   const tools = join(toolsRoot(), "bin");
 
   const env = plainEnv();
@@ -54,6 +55,9 @@ export async function findToolchain(): Promise<Toolchain> {
     env.RUSTC_BOOTSTRAP = "1";
     env.CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER = `wasm-ld-${LLVM}`;
     env.AR_wasm32_unknown_unknown = `llvm-ar-${LLVM}`;
+  } else {
+    const ar = Deno.env.get("AR_wasm32_unknown_unknown");
+    if (ar !== undefined) env.AR_wasm32_unknown_unknown = ar;
   }
   // Run in the crate's folder, where rust-toolchain.toml is heeded.
   const options = { env, cwd: crate };
@@ -71,8 +75,10 @@ export async function findToolchain(): Promise<Toolchain> {
     "wasm-pack": await need(output("wasm-pack", ["--version"], options)),
     binaryen: BINARYEN,
   };
+  // wasm-pack would install what is not there.
+  const std = ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"];
+  await need(Deno.realPath(await output(rustc, std, options)));
   if (debian) {
-    await need(output("test", ["-d", "/usr/lib/rustlib/wasm32-unknown-unknown/lib"], options));
     const packages = ["rustc-web", "rust-web-src", `clang-${LLVM}`, `lld-${LLVM}`];
     for (const name of packages) {
       versions[name] = await output("dpkg-query", ["-W", "-f=${Version}", name], options);
@@ -85,7 +91,10 @@ export async function findToolchain(): Promise<Toolchain> {
     kind: debian ? "debian" : "rustup",
     cargo,
     env,
-    cargoArgs: debian ? ["-Zbuild-std=std,panic_abort"] : [],
+    // Of std: small, and no backtraces, which wasm without names could not show.
+    cargoArgs: debian
+      ? ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]
+      : [],
     versions,
   };
 }

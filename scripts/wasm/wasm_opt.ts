@@ -25,6 +25,7 @@ const FEATURES = [
 export async function optimize(from: string, to: string, env: Record<string, string>) {
   await run("npx", [
     "--yes",
+    "--loglevel=error",
     `--package=binaryen@${BINARYEN}`,
     "wasm-opt",
     "--mvp-features",

@@ -34,7 +34,25 @@ export interface DurableNamespace<Id = unknown> {
   /** The id of a name. */
   idFromName(name: string): Id;
   /** The object of an id. */
-  get(id: Id): { fetch(request: Request): Promise<Response> };
+  get(id: Id): { fetch(url: string, init: ObjectRequest): Promise<ObjectResponse> };
+}
+
+/** A request to an object. */
+export interface ObjectRequest {
+  /** The HTTP method. */
+  method: string;
+  /** The value of a put. */
+  body?: Uint8Array<ArrayBuffer>;
+}
+
+/** An object's answer. */
+export interface ObjectResponse {
+  /** Whether the status is a 2xx. */
+  readonly ok: boolean;
+  /** The HTTP status. */
+  readonly status: number;
+  /** The body. */
+  arrayBuffer(): Promise<ArrayBuffer>;
 }
 
 interface Entry {
@@ -87,7 +105,7 @@ export class SessionStoreObject {
     const keys = [...entries.keys()];
     const old = keys.slice(Math.min(limit, keys.length));
     if (old.length > 0) await this.#storage.delete(old);
-    await this.#storage.setAlarm(Math.max(...[...entries.values()].map((e) => e.expiresAt)));
+    await this.#setAlarm([...entries.values()]);
     return new Response(null, { status: 204 });
   }
 
@@ -102,9 +120,18 @@ export class SessionStoreObject {
     return new Response(null, { status: 204 });
   }
 
-  /** Called by the runtime when the last value has expired. */
+  /** For when the last value has expired. */
+  async #setAlarm(entries: Entry[]): Promise<void> {
+    const times = entries.map(({ expiresAt }) => expiresAt);
+    await this.#storage.setAlarm(Math.max(Date.now(), ...times));
+  }
+
+  /** Called by the runtime when the last value has expired; one may have come since. */
   async alarm(): Promise<void> {
-    await this.#storage.deleteAll();
+    const entries = [...(await this.#storage.list<Entry>()).values()];
+    const living = entries.filter(({ expiresAt }) => expiresAt > Date.now());
+    if (living.length > 0) await this.#setAlarm(living);
+    else await this.#storage.deleteAll();
   }
 }
 
@@ -125,8 +152,8 @@ export function durableObjectStore<Id>(namespace: DurableNamespace<Id>): Session
 
   async function ask(partition: string, method: string, query = "", body?: Uint8Array) {
     const object = namespace.get(namespace.idFromName(partition));
-    const init = { method, body: body?.slice() };
-    const response = await object.fetch(new Request(`https://session-store/${query}`, init));
+    const init = { method, ...(body && { body: new Uint8Array(body) }) };
+    const response = await object.fetch(`https://session-store/${query}`, init);
     if (!response.ok) throw new Error(`The Durable Object answered ${response.status}`);
     return response.status === 204 ? null : new Uint8Array(await response.arrayBuffer());
   }

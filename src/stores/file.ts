@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { PutOptions, SessionStore } from "../session_store.ts";
+import { plainName } from "./plain_name.ts";
 import { sequence, timeOf } from "./sequence.ts";
 
 /** Keeps folders small: a million values are 250 in each. */
@@ -26,13 +27,6 @@ const SHARDS = 4096;
 const LEFT_MS = 60 * 60 * 1000;
 /** Expired files that a put removes where it looks anyway. */
 const MOST_REMOVED = 16;
-
-/** The name of a partition as a file system takes it, whether or not it knows case. */
-function fileName(partition: string): string {
-  if (/^[0-9a-z_-]+$/.test(partition)) return partition;
-  const codes = Array.from(partition, (character) => character.charCodeAt(0));
-  return `=${codes.map((code) => code.toString(16).padStart(2, "0")).join("")}`;
-}
 
 /** FNV-1a: spreads any names. */
 function shard(name: string): string {
@@ -90,7 +84,7 @@ export function fileStore(folder: string | URL): SessionStore {
 
   /** The partition's files, the newest first, and the others in its folder. */
   async function look(partition: string) {
-    const name = fileName(partition);
+    const name = plainName(partition);
     const path = join(root, shard(name));
     const all = await ifThere(readdir(path)) ?? [];
     const own = all.filter((file) => file.startsWith(`${name}.`)).sort().reverse();
@@ -102,7 +96,7 @@ export function fileStore(folder: string | URL): SessionStore {
   return {
     capabilities: { atomicTake: true, consistency: "strong" },
     async put(partition: string, value: Uint8Array, options: PutOptions) {
-      const name = fileName(partition);
+      const name = plainName(partition);
       const path = join(root, shard(name));
       const written = join(tmp, sequence());
       await inFolder(tmp, () => writeFile(written, value, { mode: 0o600, flag: "wx" }));

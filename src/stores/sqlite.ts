@@ -37,7 +37,8 @@ const NO_LIMIT = 2 ** 31;
 
 /**
  * Keeps sessions in a table. SQLite calls are synchronous: this thread waits for the disk. With
- * `PRAGMA journal_mode = WAL` that is short, and other processes do not wait for readers.
+ * `PRAGMA journal_mode = WAL` and `synchronous = NORMAL` that is short; a power failure may then
+ * bring back what was taken just before.
  *
  * `take` is one statement, so of any number of processes on one file one gets a value. A file that
  * is locked is tried again, for some seconds. What expires is removed by puts little by little,
@@ -50,7 +51,7 @@ const NO_LIMIT = 2 ** 31;
  * import { sqliteStore } from "@reprise/tls/stores/sqlite";
  *
  * const database = new DatabaseSync("sessions.db");
- * database.exec("PRAGMA journal_mode = WAL");
+ * database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
  * const keys = await SealingKeys.fromSecret(secret);
  * const context = new ClientContext({ resumption: { store: sqliteStore(database), keys } });
  * ```

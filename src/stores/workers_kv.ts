@@ -5,11 +5,13 @@
  * ```text
  * PREFIX PARTITION "/" SEQUENCE     the value, with its expiry as metadata
  * ```
+ * KV keeps nothing for less than a minute, so the expiry is checked.
  *
  * @module
  */
 
 import type { PutOptions, SessionStore } from "../session_store.ts";
+import { plainName } from "./plain_name.ts";
 import { sequence } from "./sequence.ts";
 
 /** What is used of a KV namespace. */
@@ -31,6 +33,9 @@ export interface WorkersKv {
   list(options: { prefix: string }): Promise<{ keys: { name: string }[] }>;
 }
 
+/** KV refuses less than 60 seconds, by its own clock. */
+const MIN_TTL_MS = 61_000;
+
 /** Options of {@linkcode workersKvStore}. */
 export interface WorkersKvStoreOptions {
   /** What keys start with; `"reprise/"` by default. */
@@ -51,9 +56,11 @@ export function workersKvStore(kv: WorkersKv, options: WorkersKvStoreOptions = {
   }
   const { prefix = "reprise/" } = options;
 
+  const folder = (partition: string) => `${prefix}${plainName(partition)}/`;
+
   /** At most 1,000 names: more than any partition's limit. */
   async function newestFirst(partition: string): Promise<string[]> {
-    const { keys } = await kv.list({ prefix: `${prefix}${partition}/` });
+    const { keys } = await kv.list({ prefix: folder(partition) });
     return keys.map(({ name }) => name).reverse();
   }
 
@@ -67,13 +74,11 @@ export function workersKvStore(kv: WorkersKv, options: WorkersKvStoreOptions = {
     capabilities: {
       atomicTake: false,
       consistency: "eventual",
-      minTtl: 60_000,
       maxValueBytes: 25 * 1024 * 1024,
     },
     async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
-      const name = `${prefix}${partition}/${sequence()}`;
-      // KV takes no time to live below 60 seconds; the metadata has the real end.
-      const expiration = Math.ceil(Math.max(expiresAt, Date.now() + 61_000) / 1000);
+      const name = folder(partition) + sequence();
+      const expiration = Math.ceil(Math.max(expiresAt, Date.now() + MIN_TTL_MS) / 1000);
       await kv.put(name, value, { expiration, metadata: { expiresAt } });
       const names = await newestFirst(partition);
       for (const old of names.slice(Math.min(limit, names.length))) await kv.delete(old);

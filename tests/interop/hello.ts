@@ -9,10 +9,17 @@ import { readRecords } from "../peers/raw.ts";
 /** RFC 8446 §4.1.3: the random of a ServerHello that is a HelloRetryRequest. */
 const RETRY = "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c";
 
-/** The first handshake message of each record in the clear, without its header. */
+/**
+ * The handshake messages in the clear that fill their record, without their header. An encrypted
+ * Finished of TLS 1.2 has the same record type, and any first byte.
+ */
 function messages(bytes: Uint8Array, type: number): Uint8Array[] {
   return readRecords(bytes)
-    .filter((record) => record.type === 22 && record.bytes[5] === type)
+    .filter((record) => {
+      if (record.type !== 22 || record.bytes[5] !== type) return false;
+      const [high, middle, low] = record.bytes.subarray(6, 9);
+      return (high << 16 | middle << 8 | low) === record.bytes.length - 9;
+    })
     .map((record) => record.bytes.subarray(9));
 }
 

@@ -40,14 +40,12 @@ testContract("redis with Buffers", async () => {
   return { store: redisStore(binary), close: () => client.close() };
 }, redis);
 
-testContract("ioredis", async () => {
+testContract("ioredis", () => {
   const client = ioRedis();
-  return {
-    store: redisStore(client),
-    async close() {
-      await client.quit();
-    },
+  const close = async () => {
+    await client.quit();
   };
+  return Promise.resolve({ store: redisStore(client), close });
 }, redis);
 
 Deno.test("redis: both clients see the same sessions", redis, async () => {

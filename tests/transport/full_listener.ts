@@ -9,6 +9,9 @@ import { settledWithin } from "../peers/child.ts";
 
 const MAX_QUEUE = 16;
 
+/** Options of a `Deno.test` that needs one. */
+export const linuxOnly = { ignore: Deno.build.os !== "linux" };
+
 export interface FullListener extends AsyncDisposable {
   port: number;
 }

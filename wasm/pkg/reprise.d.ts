@@ -327,6 +327,12 @@ declare function server_session_data(session: Uint8Array | number[]): Uint8Array
 declare function server_session_protocol(session: Uint8Array | number[]): number;
 
 /**
+ * The end of the stack, which grows down from there. Nothing on it is alive while the host runs,
+ * but what functions left there is: the host wipes it (`EngineInstance.wipeStack()`).
+ */
+declare function stack_end(): number;
+
+/**
  * Where the host puts plaintext before `Connection::send()`.
  */
 declare function staging_ptr(): number;
@@ -350,6 +356,7 @@ export interface Exports {
   readonly server_session_chain: typeof server_session_chain;
   readonly server_session_data: typeof server_session_data;
   readonly server_session_protocol: typeof server_session_protocol;
+  readonly stack_end: typeof stack_end;
   readonly staging_ptr: typeof staging_ptr;
   readonly staging_size: typeof staging_size;
 }

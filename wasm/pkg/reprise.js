@@ -965,6 +965,16 @@ function server_session_protocol(session) {
 }
 
 /**
+ * The end of the stack, which grows down from there. Nothing on it is alive while the host runs,
+ * but what functions left there is: the host wipes it (`EngineInstance.wipeStack()`).
+ * @returns {number}
+ */
+function stack_end() {
+    const ret = wasm.stack_end();
+    return ret >>> 0;
+}
+
+/**
  * Where the host puts plaintext before `Connection::send()`.
  * @returns {number}
  */
@@ -1235,5 +1245,5 @@ if (!('encodeInto' in cachedTextEncoder)) {
 let WASM_VECTOR_LEN = 0;
 
 wasm.__wbindgen_start();
-return { memory: wasm.memory, ClientContext, ClientOptions, Connection, ServerContext, ServerCredentials, ServerOptions, boundary_version, not_after, open, panic_for_test, seal, server_session_chain, server_session_data, server_session_protocol, staging_ptr, staging_size };
+return { memory: wasm.memory, ClientContext, ClientOptions, Connection, ServerContext, ServerCredentials, ServerOptions, boundary_version, not_after, open, panic_for_test, seal, server_session_chain, server_session_data, server_session_protocol, stack_end, staging_ptr, staging_size };
 }

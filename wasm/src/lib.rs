@@ -50,6 +50,18 @@ pub fn boundary_version() -> u32 {
     1
 }
 
+/// The end of the stack, which grows down from there. Nothing on it is alive while the host runs,
+/// but what functions left there is: the host wipes it (`EngineInstance.wipeStack()`).
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen]
+pub fn stack_end() -> usize {
+    unsafe extern "C" {
+        /// Defined by the linker.
+        static __stack_high: u8;
+    }
+    &raw const __stack_high as usize
+}
+
 /// Stops the instance as a bug would. For tests of what the host does then.
 #[wasm_bindgen]
 pub fn panic_for_test() {

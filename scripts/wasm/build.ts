@@ -23,6 +23,15 @@ export interface BuildOptions {
 
 /** Builds, and says with what. A build that fails leaves the output as it was. */
 export async function buildWasm(options: BuildOptions): Promise<Toolchain> {
+  const folder = options.target ?? target;
+  await Deno.mkdir(folder, { recursive: true });
+  // A second build in the same folder waits: what lies there between the steps is the first one's.
+  using lock = await Deno.open(join(folder, "build.lock"), { create: true, write: true });
+  await lock.lock(true);
+  return await build(options);
+}
+
+async function build(options: BuildOptions): Promise<Toolchain> {
   const toolchain = await findToolchain();
   await preparePatchedRustls(toolchain);
   const bound = await compile(toolchain, options);

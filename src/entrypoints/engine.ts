@@ -6,6 +6,6 @@
 
 export { ClientEngine } from "../client_engine.ts";
 export { EngineConnection, type Negotiated } from "../engine.ts";
-export { provideEngine } from "../engine_pool.ts";
+export { type EngineSource, provideEngine } from "../engine_pool.ts";
 export type { SessionTarget } from "../session_offer.ts";
 export * from "../api.ts";

@@ -8,9 +8,13 @@ import {
   acceptTls,
   type AcceptTlsOptions,
   type ByteStreams,
+  type KeyRingStore,
+  SealingKeys,
   ServerContext,
+  type ServerContextOptions,
   startTls,
   type StartTlsOptions,
+  TicketKeys,
   type TlsConn,
   TlsError,
 } from "../../mod.ts";
@@ -138,26 +142,72 @@ Deno.test("a handshake that does not end is given up", async () => {
   assertEquals((await near.readable.getReader().read()).done, true);
 });
 
-Deno.test("an abort while a callback is asked ends the handshake", async () => {
-  const [near, far] = pipe();
-  const abort = new AbortController();
-  const reason = new Error("changed my mind");
-  const answer = Promise.withResolvers<null>();
-  const context = new ServerContext({
+/** Options of a context whose answer to something is waited for, until the test gives it. */
+const WAITING: [string, (wait: () => Promise<null>) => Promise<ServerContextOptions>][] = [
+  ["a certificate", (sni) => Promise.resolve({ ...CERT, sni })],
+  ["session data", async (sessionData) => ({
     ...CERT,
-    sni() {
-      queueMicrotask(() => abort.abort(reason));
-      return answer.promise;
-    },
+    sessionData,
+    resumption: await sharedResumption("stateful"),
+  })],
+  ["ticket keys", async (wait) => {
+    const keys = await SealingKeys.generate();
+    let stored: Uint8Array | undefined;
+    const store: KeyRingStore = {
+      async load() {
+        if (stored !== undefined) await wait();
+        return stored === undefined ? null : { version: "1", value: stored };
+      },
+      compareAndSet(_, value) {
+        stored = value;
+        return Promise.resolve(true);
+      },
+    };
+    // Keys that have ended: the ring is waited for.
+    const options = { keys, rotateEvery: 1, openFor: 1, refreshEvery: 1 };
+    const ticketKeys = await TicketKeys.shared(store, options);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    return { ...CERT, resumption: { mode: "tickets", ticketKeys } };
+  }],
+];
+
+for (const [what, options] of WAITING) {
+  Deno.test(`an abort while ${what} is waited for ends that handshake alone`, async () => {
+    const abort = new AbortController();
+    const reason = new Error("changed my mind");
+    const answer = Promise.withResolvers<null>();
+    const asked = Promise.withResolvers<void>();
+    const context = new ServerContext(
+      await options(() => {
+        asked.resolve();
+        return answer.promise;
+      }),
+    );
+    const [ours, theirs] = pipe();
+    const [bystander, served] = await bounded(
+      Promise.all([startTls(ours, CLIENT), acceptTls(theirs, { context: CONTEXT })]),
+      "another handshake",
+    );
+    const [near, far] = pipe();
+    const connecting = startTls(near, CLIENT).catch((error) => error);
+    const accepting = acceptTls(far, { context, signal: abort.signal });
+    accepting.catch(() => {});
+    await bounded(asked.promise, "the question");
+    abort.abort(reason);
+    assertEquals(await assertRejects(() => bounded(accepting, "the abort")), reason);
+    assert(await bounded(connecting, "the client's end") instanceof TlsError);
+    // Nothing comes of an answer that comes too late.
+    answer.resolve(null);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(context.stats().acceptGood, 0);
+    const [, heard] = await Promise.all([
+      served.write(new TextEncoder().encode("still here")),
+      bystander.read(new Uint8Array(100)),
+    ]);
+    assertEquals(heard, "still here".length);
+    await Promise.all([bystander.close(), served.close()]);
   });
-  const connecting = startTls(near, CLIENT).catch((error) => error);
-  const accepting = acceptTls(far, { context, signal: abort.signal });
-  assertEquals(await assertRejects(() => bounded(accepting, "the abort")), reason);
-  // Nothing comes of an answer that comes too late.
-  answer.resolve(null);
-  assert(await bounded(connecting, "the client's end") instanceof TlsError);
-  assertEquals(context.stats().acceptGood, 0);
-});
+}
 
 Deno.test("what the transport fails with is the cause", async () => {
   const cause = new Error("the cable");

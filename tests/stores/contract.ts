@@ -18,7 +18,9 @@ import { raceCases } from "./contract_races.ts";
 
 /** A store to be tested, and what lets go of it. */
 export interface StoreUnderTest {
+  /** The store. */
   store: SessionStore;
+  /** Ends what the store was made over. */
   close(): void | Promise<void>;
 }
 
@@ -38,14 +40,19 @@ export interface StoreContractOptions {
 
 /** A test: it fails by rejecting. */
 export interface StoreContractCase {
+  /** What the store is expected to do. */
   name: string;
+  /** Tries it. */
   fn(): Promise<void>;
 }
 
 /** A case before it has a store; `needs` is what leaves it out. */
 export interface Case {
+  /** What the store is expected to do. */
   name: string;
+  /** What a store must not do without. */
   needs?: readonly Omission[];
+  /** Tries it. */
   fn(store: SessionStore, largest: number): Promise<void>;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Benchmarks, all on loopback: `deno task bench [handshakes] [download] [options]`.
+ * Benchmarks, all on loopback: `deno task bench [NAME ...] [options]`.
  *
- * Without a name it runs all. The options say how much, not how: what is compared with what, and
- * by which rules, is in the file of each benchmark.
+ * Without a name it runs all but `stores`, which takes many minutes. The options say how much, not
+ * how: what is compared with what, and by which rules, is in the file of each benchmark.
  */
 // deno-lint-ignore-file no-console
 import { parseArgs } from "node:util";
@@ -19,12 +19,12 @@ const USAGE = `deno task bench [NAME ...] [options]
   handshakes          full and resumed, TLS 1.3 and 1.2, beside Deno.connectTls and node:tls
   download            MB/s of one connection, beside the same
   accepts             a server's, full and resumed, beside node:tls of Deno and of Node (needs Go)
-  stores              put, peek and take, and how they grow with what is stored
+  stores              put, peek and take, and how they grow with what is stored (by name only)
 
   --rounds N          rounds that count, of each comparison (7)
   --handshakes N      handshakes of each subject in each round (100)
   --mib N             size of the download (64)
-  --sessions N        the most in a store (100,000); a million takes many minutes
+  --sessions N        the most in a store (1000000)
   --json              one JSON document instead of tables`;
 
 interface Amounts {
@@ -82,7 +82,7 @@ function parse(args: string[]) {
         rounds: { type: "string", default: "7" },
         handshakes: { type: "string", default: "100" },
         mib: { type: "string", default: "64" },
-        sessions: { type: "string", default: "100000" },
+        sessions: { type: "string", default: "1000000" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -94,7 +94,8 @@ function parse(args: string[]) {
 
 const { values, positionals } = parse(Deno.args);
 if (values.help) usage();
-const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+const USUAL = Object.keys(BENCHMARKS).filter((name) => name !== "stores");
+const names = positionals.length > 0 ? positionals : USUAL;
 for (const name of names) {
   if (!Object.hasOwn(BENCHMARKS, name)) usage(`There is no benchmark "${name}"`);
 }

@@ -79,7 +79,8 @@ export class ServerEngine {
   /**
    * Answers the ClientHello, when `wantsConfig` says that it is there.
    *
-   * @param signal Stops between the awaits: the connection may be gone by then.
+   * @param signal Stops after each await: the connection may be gone by then, and a call of it
+   * would end the engine's instance.
    */
   async chooseConfig(signal: AbortSignal): Promise<void> {
     try {
@@ -112,30 +113,34 @@ export class ServerEngine {
         this.#preloaded = preload.session;
         this.#call((handle) => handle.preload(preload.id, preload.session));
       }
-      await this.#setSessionData(hello);
-      await this.#keepSessions();
+      await this.#setSessionData(hello, signal);
+      await this.#keepSessions(signal);
       signal.throwIfAborted();
     }
     this.#call((handle) => handle.choose_config(credentials, now()));
   }
 
-  async #keepSessions(): Promise<void> {
+  async #keepSessions(signal: AbortSignal): Promise<void> {
     const ticketKeys = serverContextInternals.ticketKeys(this.#context);
     if (serverContextInternals.sessions(this.#context) !== undefined) {
       this.#call((handle) => handle.keep_sessions());
     } else if (ticketKeys !== undefined) {
+      let ring: Uint8Array;
       try {
-        const { ring, seals } = await ticketKeysInternals.ring(ticketKeys);
+        const given = await ticketKeysInternals.ring(ticketKeys);
         // With an empty ring tickets are taken, and none is issued.
-        this.#call((handle) => handle.issue_tickets(seals ? ring : new Uint8Array(0)));
+        ring = given.seals ? given.ring : new Uint8Array(0);
       } catch {
         // A ring that cannot be had means a handshake without tickets, not none.
         serverContextInternals.counters(this.#context).add("putsFailed");
+        return;
       }
+      signal.throwIfAborted();
+      this.#call((handle) => handle.issue_tickets(ring));
     }
   }
 
-  async #setSessionData(hello: ClientHello): Promise<void> {
+  async #setSessionData(hello: ClientHello, signal: AbortSignal): Promise<void> {
     const { sessionData } = serverContextInternals.callbacks(this.#context);
     if (sessionData === undefined) return;
     const data = await sessionData({
@@ -143,6 +148,7 @@ export class ServerEngine {
       alpnProtocols: hello.alpnProtocols.map((bytes) => decodeLossy(bytes)),
       previous: this.sessionData,
     });
+    signal.throwIfAborted();
     if (data === null) return;
     if (!(data instanceof Uint8Array) || data.length > MAX_SESSION_DATA) {
       throw new TypeError(
@@ -181,8 +187,9 @@ export class ServerEngine {
           find: () => sessions.find(instance, id, "take"),
         }));
       }
-      const id = hello.sessionId;
-      if (id.length === 0 || hello.ticket.length > 0) return [];
+      // A ticket, where the client has one, is the session's id.
+      const id = hello.ticket.length > 0 ? hello.ticket : hello.sessionId;
+      if (id.length === 0) return [];
       return [{ id, find: () => sessions.find(instance, id, "peek") }];
     }
     if (serverContextInternals.ticketKeys(this.#context) === undefined) return [];

@@ -200,12 +200,14 @@ for (const [what, options] of WAITING) {
     answer.resolve(null);
     await new Promise((resolve) => setTimeout(resolve, 50));
     assertEquals(context.stats().acceptGood, 0);
-    const [, heard] = await Promise.all([
-      served.write(new TextEncoder().encode("still here")),
-      bystander.read(new Uint8Array(100)),
-    ]);
-    assertEquals(heard, "still here".length);
-    await Promise.all([bystander.close(), served.close()]);
+    const speak = async () => {
+      await served.write(new TextEncoder().encode("still here"));
+      await served.closeWrite();
+    };
+    const [heard] = await bounded(Promise.all([readAll(bystander), speak()]), "the other one");
+    assertEquals(new TextDecoder().decode(heard), "still here");
+    await Promise.all([readAll(served), bystander.close()]);
+    await served.close();
   });
 }
 

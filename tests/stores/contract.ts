@@ -16,6 +16,8 @@ import type { SessionStore } from "../../src/session_store.ts";
 import { dataCases } from "./contract_data.ts";
 import { raceCases } from "./contract_races.ts";
 
+export { type Faults, faulty } from "./contract_races.ts";
+
 /** A store to be tested, and what lets go of it. */
 export interface StoreUnderTest {
   /** The store. */

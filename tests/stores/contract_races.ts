@@ -29,13 +29,24 @@ export async function takeAtOnce(
   return taken.filter((each) => each !== null).sort();
 }
 
-/** The store, with each call held up at random before and after. */
-export function delayed(store: SessionStore, most: number): SessionStore {
-  const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() * most));
+/** What befalls the calls of a store. */
+export interface Faults {
+  /** Milliseconds by which each call is held up at random, before and after; at most. */
+  latency?: number;
+  /** Which part of the calls is lost, before or after it was carried out; from 0 to 1. */
+  loss?: number;
+}
+
+/** The store over a bad connection. */
+export function faulty(store: SessionStore, { latency = 0, loss = 0 }: Faults): SessionStore {
+  const pass = async () => {
+    if (latency > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * latency));
+    if (Math.random() < loss / 2) throw new Error("The call was lost");
+  };
   const around = async <T>(call: () => Promise<T>): Promise<T> => {
-    await pause();
+    await pass();
     const result = await call();
-    await pause();
+    await pass();
     return result;
   };
   return {
@@ -104,7 +115,24 @@ export const raceCases: readonly Case[] = [
   {
     name: "puts and takes at once, held up at random, lose nothing and double nothing",
     needs: ["races", "several"],
-    fn: (store) => putAndTake(delayed(store, 10), 40),
+    fn: (store) => putAndTake(faulty(store, { latency: 10 }), 40),
+  },
+  {
+    name: "calls that are lost cost values, and double none",
+    needs: ["races", "several"],
+    async fn(store) {
+      const own = partition();
+      const lossy = faulty(store, { latency: 5, loss: 0.3 });
+      const taken: string[] = [];
+      await times(40, async (i) => {
+        await lossy.put(own, value(i), living(40)).catch(() => {});
+        const got = name(await lossy.take(own).catch(() => null));
+        if (got !== null) taken.push(got);
+      });
+      taken.push(...await drain(store, own));
+      assert.equal(new Set(taken).size, taken.length, `took ${taken}`);
+      assert.ok(taken.every((each) => numbers(40).includes(each)), `took ${taken}`);
+    },
   },
   {
     name: "puts at once keep the limit",

@@ -28,6 +28,8 @@ mod extension {
 pub(crate) struct ClientHello {
     pub(crate) server_name: Option<String>,
     pub(crate) alpn_protocols: Vec<Vec<u8>>,
+    /// Empty where the client knows TLS 1.2 tickets: what it has of ours is one, and its session
+    /// id is made up (RFC 5077 §3.4).
     pub(crate) session_id: Vec<u8>,
     /// TLS 1.2 session ticket (RFC 5077), if one is offered.
     pub(crate) ticket: Vec<u8>,
@@ -114,7 +116,10 @@ fn hello(body: &[u8]) -> Option<ClientHello> {
                     hello.alpn_protocols.push(list.vector(1)?.to_vec());
                 }
             }
-            extension::SESSION_TICKET => hello.ticket = data.0.to_vec(),
+            extension::SESSION_TICKET => {
+                hello.ticket = data.0.to_vec();
+                hello.session_id.clear();
+            }
             extension::PRE_SHARED_KEY => {
                 let mut list = Reader(data.vector(2)?);
                 while !list.0.is_empty() && identities.len() < MAX_IDENTITIES {

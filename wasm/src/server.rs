@@ -130,7 +130,7 @@ impl ServerOptions {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder
-            .with_server_credential_resolver(Arc::new(ServerCredentials::default().resolver()))
+            .with_server_credential_resolver(Arc::new(ServerCredentials::default().resolver(None)))
             .map_err(EngineError::from)?;
         config.alpn_protocols =
             self.alpn.iter().map(|p| ApplicationProtocol::from(p.clone())).collect();
@@ -190,6 +190,11 @@ impl ServerHello {
 
     pub(crate) fn is_there(&self) -> bool {
         self.hello.is_some()
+    }
+
+    pub(crate) fn will_be_tls13(&self) -> bool {
+        let ours = !self.shared.provider.tls13_cipher_suites.is_empty();
+        ours && self.client_hello().is_some_and(|hello| hello.tls13)
     }
 
     pub(crate) fn client_hello(&self) -> Option<&ClientHello> {

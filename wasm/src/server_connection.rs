@@ -103,9 +103,13 @@ impl Connection {
             return Err(EngineError::misuse("not a server"));
         };
         let mut config = server.shared.config.clone();
-        config.cert_resolver = Arc::new(credentials.resolver());
+        config.cert_resolver = Arc::new(credentials.resolver(Some(sessions.clone())));
         if sessions.is_stored() {
             config.session_storage = sessions.clone();
+            // Some clients of TLS 1.2 (Go's) know tickets only: theirs is the session id.
+            if !server.will_be_tls13() {
+                config.ticketer = Some(sessions.clone());
+            }
         } else if sessions.is_ticketed() {
             config.ticketer = Some(sessions.clone());
         } else {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use pki_types::CertificateDer;
 use rustls::Error;
-use rustls::crypto::{Credentials, SelectedCredential};
+use rustls::crypto::{Credentials, SelectedCredential, SignatureScheme, Signer};
 use rustls::error::PeerIncompatible;
 use rustls::server::{ClientHello, ServerCredentialResolver};
 use wasm_bindgen::prelude::*;
 
 use crate::credentials::{credentials, private_key};
+use crate::server_session::ServerSessions;
 
 /// Certificate chains with their keys; the first that the client can verify is used.
 #[wasm_bindgen]
@@ -40,20 +41,50 @@ impl ServerCredentials {
         Ok(())
     }
 
-    pub(crate) fn resolver(&self) -> CredentialResolver {
-        CredentialResolver(self.list.clone())
+    /// `sessions` of the connection that is answered; `None` for a configuration that answers
+    /// nobody by itself.
+    pub(crate) fn resolver(&self, sessions: Option<Arc<ServerSessions>>) -> CredentialResolver {
+        CredentialResolver { list: self.list.clone(), sessions }
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct CredentialResolver(Vec<Arc<Credentials>>);
+pub(crate) struct CredentialResolver {
+    list: Vec<Arc<Credentials>>,
+    sessions: Option<Arc<ServerSessions>>,
+}
 
 impl ServerCredentialResolver for CredentialResolver {
     fn resolve(&self, hello: &ClientHello<'_>) -> Result<SelectedCredential, Error> {
         let schemes = hello.signature_schemes();
-        self.0
+        let mut selected = self
+            .list
             .iter()
             .find_map(|credentials| credentials.signer(schemes))
-            .ok_or(PeerIncompatible::NoSignatureSchemesInCommon.into())
+            .ok_or(PeerIncompatible::NoSignatureSchemesInCommon)?;
+        if let Some(sessions) = &self.sessions {
+            selected.signer =
+                Box::new(FullHandshake { signer: selected.signer, sessions: sessions.clone() });
+        }
+        Ok(selected)
+    }
+}
+
+/// A server signs in full handshakes only: there nothing of a session that the client named, and
+/// has not shown to hold, must go on.
+#[derive(Debug)]
+struct FullHandshake {
+    signer: Box<dyn Signer>,
+    sessions: Arc<ServerSessions>,
+}
+
+impl Signer for FullHandshake {
+    fn sign(self: Box<Self>, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.sessions.forget_preloaded();
+        self.signer.sign(message)
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.signer.scheme()
     }
 }

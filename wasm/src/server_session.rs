@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use pki_types::CertificateDer;
+use ring::rand::{SecureRandom, SystemRandom};
 use rustls::crypto::{Identity, TicketProducer};
 use rustls::server::{ServerSessionKey, StoresServerSessions};
 
@@ -221,6 +222,16 @@ impl ServerSessions {
         self.0.lock().unwrap().tickets_too_large
     }
 
+    /// The handshake is a full one after all: what belongs to the session that was preloaded stays
+    /// with that one.
+    pub(crate) fn forget_preloaded(&self) {
+        let mut inner = self.0.lock().unwrap();
+        if inner.preloaded.take().is_some() {
+            inner.original_handshake = None;
+            inner.session_data.clear();
+        }
+    }
+
     fn find(&self, id: &[u8]) -> Option<Vec<u8>> {
         let mut inner = self.0.lock().unwrap();
         let (preloaded, session) = inner.preloaded.as_ref()?;
@@ -246,6 +257,24 @@ impl Inner {
             .min(not_after);
         let data = self.session_data.clone();
         (expires_at > now).then_some(ServerSession { handshake_time, expires_at, data, state })
+    }
+}
+
+impl Inner {
+    /// TLS 1.2: the id under which a session is in the store. One that is resumed stays where it
+    /// was found; a new one rustls has put there before it asks for a ticket, unless the client
+    /// offered a ticket.
+    fn stored_id(&mut self, session: ServerSession) -> Option<Vec<u8>> {
+        if let Some((id, _)) = &self.preloaded {
+            return Some(id.clone());
+        }
+        if let Some(kept) = self.kept.back() {
+            return Some(kept.lookup_id.clone());
+        }
+        let mut id = vec![0; 32];
+        SystemRandom::new().fill(&mut id).ok()?;
+        self.kept.push_back(KeptSession { lookup_id: id.clone(), session });
+        Some(id)
     }
 }
 
@@ -278,6 +307,10 @@ impl TicketProducer for ServerSessions {
         let mut inner = self.0.lock().unwrap();
         let session = inner.session(plain.to_vec())?;
         let expires_at = session.expires_at;
+        if let Keeping::Stored = inner.keeping {
+            inner.expires_at = expires_at;
+            return inner.stored_id(session);
+        }
         let Keeping::Tickets { ring, fingerprint, server_name } = &inner.keeping else {
             return None;
         };

@@ -1,18 +1,18 @@
 /**
- * A client process with a pool over a Deno KV file: connections in parallel, and what they came to.
+ * A client process with a pool over a shared store: connections in parallel, and what they came to.
  *
  * @module
  */
 
 import { ClientContext, SealingKeys } from "../../mod.ts";
-import { denoKvStore } from "../../src/stores/deno_kv.ts";
 import { bounded, visit } from "../interop/visit.ts";
 import { readInput, writeOutput } from "../peers/process.ts";
+import { openStore, type Place } from "../stores/open.ts";
 import { caCert } from "../testdata/mod.ts";
 
 /** What the process is to do. */
 export interface Crowd {
-  kv: string;
+  place: Place;
   /** Hexadecimal. */
   secret: string;
   port: number;
@@ -33,11 +33,11 @@ export interface CrowdResult {
 if (import.meta.main) {
   const input = await readInput<Crowd>();
   const { count, parallel, port, ticketsPerServer, unlinkable } = input;
-  using kv = await Deno.openKv(input.kv);
+  const { store, close } = await openStore(input.place);
   const context = new ClientContext({
     caCerts: [caCert("ec")],
     resumption: {
-      store: denoKvStore(kv),
+      store,
       keys: await SealingKeys.fromSecret(Uint8Array.fromHex(input.secret)),
       timeout: 10_000,
       ...(ticketsPerServer && { ticketsPerServer }),
@@ -55,5 +55,6 @@ if (import.meta.main) {
   };
   await Promise.all(Array.from({ length: parallel }, worker));
   await bounded(context.settled(), "the puts");
+  await close();
   writeOutput(result);
 }

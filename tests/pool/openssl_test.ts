@@ -58,7 +58,7 @@ for (const version of VERSIONS) {
     const kv = await Deno.makeTempFile({ suffix: ".db" });
     try {
       const input = {
-        kv,
+        place: { kind: "deno_kv" as const, path: kv },
         secret: secret(7).toHex(),
         port: server.port,
         count: 1,

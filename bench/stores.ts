@@ -133,7 +133,7 @@ async function open(stack: AsyncDisposableStack): Promise<Growing[]> {
   ];
   if (!haveRedis()) return all;
   const { port } = stack.use(await startRedis());
-  const { createClient } = await import("redis");
+  const { createClient } = await import("../tests/stores/redis_clients.ts");
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
   await client.connect();
   stack.defer(() => client.close());

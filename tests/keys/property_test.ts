@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../packages.ts";
 import { SealingKeys, TicketKeys } from "../../mod.ts";
 import { decodeTicketKeys, encodeTicketKeys, type TicketKey } from "../../src/ticket_keys.ts";
 

@@ -10,6 +10,7 @@ import { Child } from "../peers/child.ts";
 
 /** Every outcome there is, and names that could be taken for the report's own form. */
 const TESTS = `
+import "./registers.ts";
 Deno.test("passes", () => {});
 Deno.test("<testcase name=\\"x\\"> & 'y' ]]> > z", () => {});
 Deno.test("fails", () => { throw new Error("<skipped/>"); });
@@ -28,12 +29,14 @@ Deno.test("the report of deno test is read whole", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/a_test.ts`, TESTS);
+    await Deno.writeTextFile(`${folder}/registers.ts`, 'Deno.test("is elsewhere", () => {});');
     await Deno.writeTextFile(`${folder}/b_test.ts`, BROKEN);
     const args = ["test", "--no-check", "--no-config", "--junit-path=report.xml"];
     await using child = new Child(Deno.execPath(), { args, cwd: folder });
     await child.exited();
     const results = readReport(await Deno.readTextFile(`${folder}/report.xml`));
     assertEquals(results.map(({ name, outcome }) => [name, outcome]), [
+      ["is elsewhere", "passed"],
       ["passes", "passed"],
       [`<testcase name="x"> & 'y' ]]> > z`, "passed"],
       ["fails", "failed"],

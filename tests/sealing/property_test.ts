@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../packages.ts";
 import { inspectSession, SealingKeys, Session, TlsError } from "../../mod.ts";
 import { currentEngine } from "../../src/engine_pool.ts";
 import { ENVELOPE_OVERHEAD, type EnvelopeBinding, open, seal } from "../../src/envelope.ts";

@@ -92,7 +92,7 @@ for (const version of VERSIONS) {
     await using _too = server;
     await server.write(new TextEncoder().encode("hello"));
     await server.closeWrite();
-    assertEquals(new TextDecoder().decode(await readAll(client)), "hello");
+    assertEquals(new TextDecoder().decode(await bounded(readAll(client), "the bytes")), "hello");
   });
 }
 

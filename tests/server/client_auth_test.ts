@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ServerContextOptions, TlsError, type VerifyClientInput } from "../../mod.ts";
+import { bounded } from "../interop/visit.ts";
 import { caCert, clientCert, type ClientCertName, crl, serverCert } from "../testdata/mod.ts";
 import { clientDer } from "./certificates.ts";
 import { connectTo, VERSIONS, visitAt, type VisitAtOptions } from "./client.ts";
@@ -24,7 +25,7 @@ async function assertRefused(
   const error = await assertRejects(async () => {
     await using conn = await connectTo(server, client);
     // On TLS 1.3 the client is ready before the server has seen its certificate.
-    await conn.read(new Uint8Array(1));
+    await bounded(conn.read(new Uint8Array(1)), "the refusal");
   }, TlsError);
   assertEquals([error.code, error.alert], ["ERR_TLS_ALERT_RECEIVED", alert]);
   await server.failed(1);
@@ -83,7 +84,7 @@ for (const version of VERSIONS) {
     await using server = await serve(options);
     const error = await assertRejects(async () => {
       await using conn = await connectTo(server, { version });
-      await conn.read(new Uint8Array(1));
+      await bounded(conn.read(new Uint8Array(1)), "the refusal");
     }, TlsError);
     assertEquals(error.code, "ERR_TLS_ALERT_RECEIVED");
     assert([alert, "certificate_required"].includes(error.alert!), error.alert);

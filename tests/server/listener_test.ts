@@ -237,7 +237,7 @@ Deno.test("close() lets the handshakes in flight finish, and hands them out", as
   await server.write(text("still here"));
   const buffer = new Uint8Array(100);
   assertEquals(
-    new TextDecoder().decode(buffer.subarray(0, (await conn.read(buffer))!)),
+    new TextDecoder().decode(buffer.subarray(0, (await bounded(conn.read(buffer), "the bytes"))!)),
     "still here",
   );
   await Promise.all([conn.close(), server.close(), client.piping]);

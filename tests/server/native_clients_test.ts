@@ -7,6 +7,7 @@ import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { SealingKeys, type ServerContextOptions, TicketKeys } from "../../mod.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import { bounded } from "../interop/visit.ts";
 import { Child, programVersion } from "../peers/child.ts";
 import type { TlsVersion } from "../peers/openssl.ts";
 import { caCert, clientCert, serverCert } from "../testdata/mod.ts";
@@ -127,7 +128,7 @@ for (const mode of ["stateful", "tickets"] as const) {
     for (let i = 0; i < 2; i++) {
       const caCerts = [caCert("ec")];
       using conn = await Deno.connectTls({ hostname: "localhost", port: server.port, caCerts });
-      await exchange(conn);
+      await bounded(exchange(conn), "the exchange");
     }
     assertEquals(server.reports.map(({ protocol }) => protocol), ["TLSv1.3", "TLSv1.3"]);
     assertEquals(server.errors, []);
@@ -144,7 +145,7 @@ Deno.test("Deno's own client shows its certificate and agrees on ALPN", async ()
     alpnProtocols: ["http/1.1", "h2"],
   });
   assertEquals((await conn.handshake()).alpnProtocol, "h2");
-  await exchange(conn);
+  await bounded(exchange(conn), "the exchange");
   assertEquals(server.reports.map(({ peer, alpn }) => [peer.length, alpn]), [[1, "h2"]]);
 });
 

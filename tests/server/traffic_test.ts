@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { startTls, TlsError } from "../../mod.ts";
+import { startTls, type TlsConn, TlsError } from "../../mod.ts";
 import { bounded, readAll } from "../interop/visit.ts";
 import { opensslClient } from "../peers/openssl.ts";
 import { needs } from "../skips.ts";
@@ -42,11 +42,16 @@ async function expectPattern(
   }
 }
 
+/** Reads to the end. */
+async function readText(conn: TlsConn): Promise<string> {
+  return new TextDecoder().decode(await bounded(readAll(conn), "the end"));
+}
+
 /** Runs a handler once, and tells what became of it. */
 function once(handler: Handler): { handler: Handler; done: Promise<void> } {
   const outcome = Promise.withResolvers<void>();
   return {
-    done: outcome.promise,
+    done: bounded(outcome.promise, "the server's part", 60_000),
     handler: async (conn, report) => {
       await using closing = conn;
       await handler(closing, report).then(outcome.resolve, outcome.reject);
@@ -70,7 +75,7 @@ for (const version of VERSIONS) {
     }
     assert(sent < MUCH, "everything was sent, though nobody read");
     await bounded(expectPattern((into) => conn.read(into), MUCH), "the bytes", 60_000);
-    assertEquals(await conn.read(new Uint8Array(1)), null);
+    assertEquals(await bounded(conn.read(new Uint8Array(1)), "the end"), null);
     await done;
   });
 
@@ -99,14 +104,14 @@ for (const version of VERSIONS) {
 
   Deno.test(`the client ends its direction, and still hears the server, ${version}`, async () => {
     const { handler, done } = once(async (conn) => {
-      const heard = new TextDecoder().decode(await readAll(conn));
+      const heard = await readText(conn);
       await conn.write(new TextEncoder().encode(heard.toUpperCase()));
     });
     await using server = await serve(CERT, { handler });
     await using conn = await connectTo(server, { version });
     await conn.write(new TextEncoder().encode("to the end"));
     await conn.closeWrite();
-    assertEquals(new TextDecoder().decode(await readAll(conn)), "TO THE END");
+    assertEquals(await readText(conn), "TO THE END");
     await done;
   });
 
@@ -115,11 +120,11 @@ for (const version of VERSIONS) {
     const { handler, done } = once(async (conn) => {
       await conn.write(new TextEncoder().encode("over to you"));
       await conn.closeWrite();
-      heard = new TextDecoder().decode(await readAll(conn));
+      heard = await readText(conn);
     });
     await using server = await serve(CERT, { handler });
     await using conn = await connectTo(server, { version });
-    assertEquals(new TextDecoder().decode(await readAll(conn)), "over to you");
+    assertEquals(await readText(conn), "over to you");
     await conn.write(new TextEncoder().encode("thank you"));
     await conn.closeWrite();
     await done;

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../packages.ts";
 import { ClientContext, Session, TlsError } from "../../mod.ts";
 import { ClientEngine } from "../../src/client_engine.ts";
 import { sessionInternals } from "../../src/session.ts";

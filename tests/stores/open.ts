@@ -31,13 +31,13 @@ export async function openStore(place: Place): Promise<StoreUnderTest> {
       return { store: sqliteStore(database), close: () => database.close() };
     }
     case "redis": {
-      const { createClient } = await import("redis");
+      const { createClient } = await import("./redis_clients.ts");
       const client = createClient({ url: `redis://127.0.0.1:${place.port}` });
       await client.connect();
       return { store: redisStore(client), close: () => client.close() };
     }
     case "ioredis": {
-      const { Redis } = await import("ioredis");
+      const { Redis } = await import("./redis_clients.ts");
       const client = new Redis(place.port, "127.0.0.1");
       return {
         store: redisStore(client),

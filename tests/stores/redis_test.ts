@@ -4,8 +4,7 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Redis } from "ioredis";
-import { createClient, RESP_TYPES } from "redis";
+import { createClient, Redis, RESP_TYPES } from "./redis_clients.ts";
 import { type NodeRedisClient, redisStore } from "../../src/stores/redis.ts";
 import { needs } from "../skips.ts";
 import { drain, living, name, partition, putAll, value } from "./contract_values.ts";

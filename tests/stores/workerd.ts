@@ -7,7 +7,8 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { Miniflare } from "miniflare";
+// deno-lint-ignore no-import-prefix -- see tests/packages.ts
+import { Miniflare } from "npm:miniflare@4.20260730.0";
 import type { PutOptions, SessionStore } from "../../mod.ts";
 import { Child } from "../peers/child.ts";
 

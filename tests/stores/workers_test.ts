@@ -15,6 +15,9 @@ import { living, name, value } from "./contract_values.ts";
 import { testContract } from "./register.ts";
 import { startWorkerd, type Workerd, type WorkerStore } from "./workerd.ts";
 
+// The connections to workerd are those of fetch, which keeps them beyond a test.
+Deno.test.sanitizer({ ops: false, resources: false });
+
 let workerd: Workerd;
 Deno.test.beforeAll(async () => {
   workerd = await startWorkerd();

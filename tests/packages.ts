@@ -1,0 +1,11 @@
+/**
+ * Where the packages that only tests and benchmarks need come from.
+ *
+ * They are not in deno.json: what is there is fetched for every task, the demo's included.
+ *
+ * @module
+ */
+
+// deno-lint-ignore-file no-import-prefix
+
+export { default as fc } from "npm:fast-check@4.10.2";

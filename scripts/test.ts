@@ -4,8 +4,8 @@
  * Rules:
  * - The last line is `N passed, N failed`, and `, N skipped` behind it where some were. Steps of a
  *   test are part of it.
- * - Counts are those of the report that `deno test` writes, not of words on the terminal. A file
- *   of tests that is not in the report failed as a whole, and counts as one.
+ * - Counts are those of the report that `deno test` writes, not of words on the terminal. What is
+ *   not in it counts as one: a file that failed as a whole, or an exit code nothing else explains.
  * - What was skipped is told by file, with the programs that are missing; each test's own line says
  *   "ignored". Where `REPRISE_NO_SKIPS` is 1, as in CI, a test that was skipped failed.
  * - Files run side by side, as many as there are processors; `DENO_JOBS=1` runs them one by one.
@@ -15,6 +15,7 @@
  */
 // deno-lint-ignore-file no-console
 import { relative, resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { filesUnder, ROOT } from "./test/files.ts";
 import { readReport, type Result } from "./test/report.ts";
 import { tee } from "./test/tee.ts";
@@ -39,7 +40,7 @@ async function denoTest(args: readonly string[]): Promise<{ code: number; said: 
   const said = await Promise.all([tee(child.stdout, Deno.stdout), tee(child.stderr, Deno.stderr)]);
   const { code } = await child.status;
   clearTimeout(timer);
-  return { code, said: said.join("\n") };
+  return { code, said: stripVTControlCharacters(said.join("\n")) };
 }
 
 /** The programs that tests said they lack (`tests/skips.ts`). */
@@ -76,17 +77,14 @@ async function main(): Promise<number> {
   const [passed, failed] = [of("passed"), of("failed")];
   // The report calls skipped what a filter leaves out.
   const skipped = options.some((option) => option.startsWith("--filter")) ? [] : of("skipped");
-  // A filter leaves files out; without one each file has tests.
-  const silent = options.length > 0
-    ? []
-    : files.filter((file) => !results.some((result) => result.file === file));
-  let failures = failed.length + silent.length;
+  const broken = files.filter((file) => said.includes(`\n./${file} (uncaught error)\n`));
+  let failures = failed.length + broken.length;
   if (Deno.env.get("REPRISE_NO_SKIPS") === "1") failures += skipped.length;
   if (code !== 0 && failures === 0) failures = 1;
 
   console.log();
   if (failed.length > 0) console.log(`failed:\n${byFile(failed)}\n`);
-  if (silent.length > 0) console.log(`without a result:\n${silent.join("\n")}\n`);
+  if (broken.length > 0) console.log(`failed as a whole:\n  ${broken.join("\n  ")}\n`);
   if (skipped.length > 0) {
     console.log("skipped:");
     for (const [file, tests] of Map.groupBy(skipped, ({ file }) => file)) {

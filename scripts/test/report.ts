@@ -9,7 +9,7 @@
 
 /** What became of one test. */
 export interface Result {
-  /** The file of tests that was run, from the root of the repository. */
+  /** The file that calls `Deno.test`, from the root of the repository. */
   file: string;
   name: string;
   outcome: "passed" | "failed" | "skipped";
@@ -33,25 +33,18 @@ function attribute(tag: string, name: string): string {
 
 /** The tests of a report in its order. Steps count with their test, whose outcome is theirs. */
 export function readReport(xml: string): Result[] {
-  const results: Result[] = [];
-  const names = new Set<string>();
-  let file = "";
-  const tags = /<testsuite( [^<>]*)>|<testcase( [^<>]*?)(?:\/>|>([^]*?)<\/testcase>)/g;
-  for (const [, suite, test, body = ""] of xml.matchAll(tags)) {
-    // A test's own attributes name the file that calls Deno.test, which may be another.
-    if (suite !== undefined) file = attribute(suite, "name").replace(/^\.\//, "");
-    else {
-      const name = attribute(test, "name");
-      const outcome = /<(failure|error)\b/.test(body)
-        ? "failed"
-        : body.includes("<skipped")
-        ? "skipped"
-        : "passed";
-      results.push({ file, name, outcome });
-      names.add(`${file}\0${name}`);
-    }
-  }
-  return results.filter(({ file, name }) => {
+  const cases = xml.matchAll(/<testcase( [^<>]*?)(?:\/>|>([^]*?)<\/testcase>)/g);
+  const all = Array.from(cases, ([, tag, body = ""]): Result => ({
+    file: attribute(tag, "classname").replace(/^\.\//, ""),
+    name: attribute(tag, "name"),
+    outcome: /<(failure|error)\b/.test(body)
+      ? "failed"
+      : body.includes("<skipped")
+      ? "skipped"
+      : "passed",
+  }));
+  const names = new Set(all.map(({ file, name }) => `${file}\0${name}`));
+  return all.filter(({ file, name }) => {
     const parts = name.split(" > ");
     return !parts.slice(1).some((_, at) =>
       names.has(`${file}\0${parts.slice(0, at + 1).join(" > ")}`)

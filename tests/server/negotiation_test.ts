@@ -62,7 +62,7 @@ for (const version of VERSIONS) {
     assertEquals([seen.client.info.alpnProtocol, seen.server.alpn], [null, null]);
   });
 
-  Deno.test(`ALPN: a resumed connection agrees anew, ${version}`, async () => {
+  Deno.test(`ALPN: a resumed connection agrees anew, ${version}`, openssl, async () => {
     const resumption = await sharedResumption("tickets");
     await using server = await serve({ ...CERT, alpnProtocols: ["a", "b"], resumption });
     const first = await opensslSession(server.port, version, ["a"]);

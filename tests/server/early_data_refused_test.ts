@@ -21,8 +21,9 @@ import { movedClock } from "../interop/clock.ts";
 import { bounded, readAll } from "../interop/visit.ts";
 import { opensslClient } from "../peers/openssl.ts";
 import { needs } from "../skips.ts";
-import { caCert, clientCert, serverCert } from "../testdata/mod.ts";
+import { caCert, clientCert, clientCertPaths, serverCert } from "../testdata/mod.ts";
 import { answered } from "./answer.ts";
+import { clientDer } from "./certificates.ts";
 import { connectTo, type VisitAtOptions } from "./client.ts";
 import { type Handler, serve, type TestServer } from "./in_process.ts";
 
@@ -192,6 +193,74 @@ Deno.test(
       assertEquals([resumed, early], [true, null]);
     }),
 );
+
+for (const takes of [true, false]) {
+  const what = takes ? "lets in" : "keeps out";
+  Deno.test(
+    `early data of a session that cannot be resumed: verify ${what} who sent it`,
+    needs("openssl"),
+    () =>
+      withResumption(async (resumption) => {
+        const asked: boolean[] = [];
+        let puts = 0;
+        const store: SessionStore = {
+          ...resumption.store,
+          put(...args) {
+            puts++;
+            return resumption.store.put(...args);
+          },
+        };
+        await using server = await serve({
+          ...CERT,
+          resumption: { ...resumption, store },
+          maxEarlyDataSize: LIMIT,
+          clientAuth: "required",
+          caCerts: [caCert("ec")],
+          async verify({ resumed }) {
+            asked.push(resumed);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            return asked.length < 3 || takes;
+          },
+        });
+        const file = await Deno.makeTempFile();
+        const options = {
+          port: server.port,
+          version: "TLSv1.3",
+          stdin: "hello\n",
+          cert: clientCertPaths("ec"),
+        } as const;
+        const suite = (name: string) => ["-ciphersuites", name];
+        const first = await opensslClient({
+          ...options,
+          sessOut: file,
+          args: suite("TLS_AES_128_GCM_SHA256"),
+        });
+        assertEquals(answered(first.stdout).peer[0], clientDer("ec"));
+        const before = puts;
+        // The session is there, and its suite is not offered: that rustls finds out alone.
+        const second = await opensslClient({
+          ...options,
+          sessIn: file,
+          earlyData: EARLY,
+          args: suite("TLS_AES_256_GCM_SHA384"),
+        });
+        await Deno.remove(file);
+        assertEquals(asked, [false, true, false]);
+        if (takes) {
+          assertEquals([second.reused, second.earlyData], [false, "rejected"]);
+          const { resumed, early, peer } = answered(second.stdout);
+          assertEquals([resumed, early, peer[0]], [false, null, clientDer("ec")]);
+          assertEquals(puts - before, 2);
+        } else {
+          await server.failed(1);
+          assertEquals(server.errors.map(({ code }) => code), ["ERR_TLS_CERT_INVALID"]);
+          assertEquals([server.reports.length, puts - before], [1, 0]);
+          // rustls has no way to send an alert of ours by then: the client sees the end alone.
+          assert(second.code !== 0 && !second.stdout.includes('"resumed"'));
+        }
+      }),
+  );
+}
 
 Deno.test(
   "early data that took its time is refused; the session is resumed",

@@ -119,7 +119,10 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   resumption?: StatefulResumption | TicketResumption;
   /** Bytes of early data to take (RFC 8446 §2.3); 0, the default: none. Stateful mode only. */
   maxEarlyDataSize?: number;
-  /** What is kept with a connection's sessions, sealed: up to 2,048 bytes. */
+  /**
+   * What is kept with a connection's sessions, sealed: up to 2,048 bytes. Nothing, where the client
+   * offered a session that was found and then not resumed: it may have named somebody else's.
+   */
   sessionData?: (
     input: SessionDataInput,
   ) => Uint8Array | null | Promise<Uint8Array | null>;

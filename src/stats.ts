@@ -9,7 +9,7 @@ import type { SessionMiss } from "./handshake_info.ts";
 
 /** Counters of a context since it was made. */
 export interface Stats {
-  /** Sessions in the context's own memory now. */
+  /** TLS 1.2 sessions in a server's own memory now; 0 on a client, whose sessions a store has. */
   number: number;
   /** Client handshakes begun. */
   connect: number;

@@ -4,12 +4,16 @@
  *
  * Rules:
  * - Nothing in there is written by hand; nothing of it is committed.
+ * - `--if-changed` leaves a package alone that was made from the sources as they are: tests ask for
+ *   it, several at a time, and one of them makes it. It takes its place whole.
  * - One bundle with shared chunks: whatever a program imports, there is one copy of each class.
  * - No `package.json` at the root of the repository: it changes what `deno task` does.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../deno.json" with { type: "json" };
+import { filesUnder } from "./test/files.ts";
 import { run } from "./wasm/run.ts";
 
 /** From npm. */
@@ -18,8 +22,14 @@ const TYPESCRIPT = "5.9.3";
 const NOBLE = config.imports["@noble/hashes/"].match(/@(\d[^/]*)/)![1];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const out = join(root, "dist", "npm");
-const generated = join(root, "dist", "generated");
+const dist = join(root, "dist");
+const made = join(dist, "npm");
+/** Where it is made; moved to its place when it is complete. */
+const out = join(dist, "making");
+const generated = join(dist, "generated");
+const madeFrom = join(dist, "made_from");
+
+const COPIED = ["README.md", "CHANGELOG.md", "LICENSE", "LICENSE-APACHE", "LICENSE-MIT"];
 
 /** Entry points by their names in `exports`; in `dist` they are files of the same names. */
 const ENTRIES: Record<string, string> = {
@@ -149,15 +159,39 @@ async function describe(): Promise<void> {
       2,
     ) + "\n",
   );
-  const copied = ["README.md", "CHANGELOG.md", "LICENSE", "LICENSE-APACHE", "LICENSE-MIT"];
-  for (const file of copied) await Deno.copyFile(join(root, file), join(out, file));
+  for (const file of COPIED) await Deno.copyFile(join(root, file), join(out, file));
   await Deno.copyFile(join(root, "src", "roots", "LICENSE"), join(out, "LICENSE-ROOTS"));
 }
 
-await Deno.remove(join(root, "dist"), { recursive: true }).catch((error) => {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
-});
-await bundle();
-await declare();
-await describe();
-console.log("dist/npm is made");
+/** A hash of everything that decides what is in the package. */
+async function sourceHash(): Promise<string> {
+  const sources = await filesUnder(["src", "wasm/pkg", "scripts/build_npm.ts", ...COPIED], "");
+  const contracts = (await filesUnder(["tests/stores"], ".ts"))
+    .filter((path) => path.includes("contract"));
+  const hash = createHash("sha256");
+  for (const path of [...sources, ...contracts, "deno.json"]) {
+    hash.update(`${path}\0`).update(await Deno.readFile(join(root, path)));
+  }
+  return hash.digest("hex");
+}
+
+const read = (path: string) => Deno.readTextFile(path).catch(() => "");
+const remove = (path: string) => Deno.remove(path, { recursive: true }).catch(() => {});
+
+await Deno.mkdir(dist, { recursive: true });
+// A second build waits for the first one.
+using lock = await Deno.open(join(dist, "build.lock"), { create: true, write: true });
+await lock.lock(true);
+const source = await sourceHash();
+if (Deno.args.includes("--if-changed") && await read(madeFrom) === source) {
+  console.log("dist/npm is up to date");
+} else {
+  for (const path of [out, generated, madeFrom]) await remove(path);
+  await bundle();
+  await declare();
+  await describe();
+  await remove(made);
+  await Deno.rename(out, made);
+  await Deno.writeTextFile(madeFrom, source);
+  console.log("dist/npm is made");
+}

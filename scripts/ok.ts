@@ -10,7 +10,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console
-import { filesUnder, ROOT } from "./test/files.ts";
+import { filesUnder, ROOT, TESTS_LOCK } from "./test/files.ts";
 import { tee } from "./test/tee.ts";
 
 interface Step {
@@ -26,13 +26,16 @@ const ENTRIES: string[] = Object.values(exports);
 
 /** Written for a bundler: what it imports is not there before `scripts/build_npm.ts` has run. */
 const BUNDLED = ["src/entrypoints/workerd.ts"];
-const SOURCES = (await filesUnder(["mod.ts", "src", "demo", "bench", "scripts", "tests"], ".ts"))
-  .filter((file) => !BUNDLED.includes(file));
+const sources = async (...folders: string[]) =>
+  (await filesUnder(folders, ".ts")).filter((file) => !BUNDLED.includes(file));
+const SHIPPED = await sources("mod.ts", "src", "demo", "scripts");
+const ALL = [...SHIPPED, ...await sources("bench", "tests")];
 
 const STEPS: Step[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
-  { name: "types, and the lock", args: ["check", "--frozen", ...SOURCES] },
+  { name: "the lock", args: ["check", "--frozen", ...SHIPPED] },
+  { name: "types, and the lock of the tests", args: ["check", "--frozen", TESTS_LOCK, ...ALL] },
   { name: "doc comments", args: ["doc", "--lint", ...ENTRIES] },
   { name: "examples in doc comments", args: ["test", "-A", "--doc", "mod.ts", "src"] },
   { name: "examples in the README", args: ["check", "--doc-only", "README.md"] },

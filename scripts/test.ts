@@ -16,7 +16,7 @@
 // deno-lint-ignore-file no-console
 import { relative, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { filesUnder, ROOT } from "./test/files.ts";
+import { filesUnder, ROOT, TESTS_LOCK } from "./test/files.ts";
 import { readReport, type Result } from "./test/report.ts";
 import { tee } from "./test/tee.ts";
 
@@ -26,7 +26,7 @@ const LIMIT_MS = 25 * 60_000;
 /** Runs `deno test`; returns its code and what it said. */
 async function denoTest(args: readonly string[]): Promise<{ code: number; said: string }> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--unstable-kv", "--no-check", "--parallel", ...args],
+    args: ["test", "-A", TESTS_LOCK, "--unstable-kv", "--no-check", "--parallel", ...args],
     cwd: ROOT,
     env: Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
     stdin: "null",

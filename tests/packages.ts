@@ -1,7 +1,8 @@
 /**
  * Where the packages that only tests and benchmarks need come from.
  *
- * They are not in deno.json: what is there is fetched for every task, the demo's included.
+ * They are not in deno.json, and have a lock of their own, tests/deno.lock: what deno.json and the
+ * lock beside it name is fetched for every task, the demo's included.
  *
  * @module
  */

@@ -10,7 +10,7 @@
  * - No `package.json` at the root of the repository: it changes what `deno task` does.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../deno.json" with { type: "json" };
 import { filesUnder } from "./test/files.ts";
@@ -34,17 +34,30 @@ const COPIED = ["README.md", "CHANGELOG.md", "LICENSE", "LICENSE-APACHE", "LICEN
 /** Entry points by their names in `exports`; in `dist` they are files of the same names. */
 const ENTRIES: Record<string, string> = {
   node: "src/entrypoints/node.ts",
+  deno: "src/entrypoints/deno.ts",
   workerd: "src/entrypoints/workerd.ts",
   browser: "src/entrypoints/browser.ts",
   inline: "src/entrypoints/inline.ts",
-  engine: "src/entrypoints/engine.ts",
 };
 for (const [name, path] of Object.entries(config.exports)) {
-  if (name.startsWith("./stores/")) ENTRIES[name.slice(2)] = path.slice(2);
+  if (name !== ".") ENTRIES[name.slice(2)] = path.slice(2);
 }
+
+/**
+ * Where a runtime has no `Symbol.dispose`, as older browsers: the one that esbuild's `using` takes
+ * then.
+ */
+const DISPOSABLE = `const dispose = Symbol.dispose ?? Symbol.for("Symbol.dispose");
+const asyncDispose = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
+export { asyncDispose as "Symbol.asyncDispose", dispose as "Symbol.dispose" };
+`;
+
+/** Imports the wasm file by a syntax of its own, which esbuild need not understand. */
+const WASM_DENO = "src/entrypoints/wasm_deno.js";
 
 async function bundle(): Promise<void> {
   await Deno.mkdir(generated, { recursive: true });
+  await Deno.writeTextFile(join(generated, "disposable.js"), DISPOSABLE);
   await run("npx", [
     "--yes",
     `esbuild@${ESBUILD}`,
@@ -58,6 +71,8 @@ async function bundle(): Promise<void> {
     "--external:cloudflare:*",
     "--external:@noble/hashes",
     "--external:./reprise.wasm",
+    "--external:./wasm_deno.js",
+    `--inject:${join(generated, "disposable.js")}`,
     // What is not left outside, the inline entry carries along.
     "--loader:.wasm=binary",
     "--chunk-names=chunks/[name]-[hash]",
@@ -65,7 +80,19 @@ async function bundle(): Promise<void> {
     "--log-level=warning",
   ], { cwd: root });
   await Deno.copyFile(join(root, "wasm", "pkg", "reprise.wasm"), join(out, "reprise.wasm"));
+  const wasmDeno = await Deno.readTextFile(join(root, WASM_DENO));
+  await Deno.writeTextFile(
+    join(out, "wasm_deno.js"),
+    wasmDeno.replace("../../wasm/pkg/", "./").replace(/^\/\/ @ts-.*\n/m, ""),
+  );
 }
+
+/** The names that declarations use, for a program whose `lib` has no WebAssembly: they merge. */
+const WEB_ASSEMBLY = `declare namespace WebAssembly {
+  interface Module {}
+  interface Memory {}
+}
+`;
 
 /** Declarations, whose imports end in `.ts` where they are written and in `.js` where they go. */
 async function declare(): Promise<void> {
@@ -104,9 +131,18 @@ async function declare(): Promise<void> {
     join(types, "wasm", "pkg", "reprise.d.ts"),
   );
   for (const path of await files(types)) {
-    const text = await Deno.readTextFile(path);
-    await Deno.writeTextFile(path, text.replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"'));
+    let text = await Deno.readTextFile(path);
+    text = text.replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"');
+    if (/\bSymbol\.(asyncD|d)ispose\b/.test(text)) {
+      text = `/// <reference lib="esnext.disposable" />\n${text}`;
+    }
+    if (/\bWebAssembly\./.test(text)) {
+      const above = relative(dirname(path), types).replaceAll("\\", "/");
+      text = `/// <reference path="${above}/web_assembly.d.ts" />\n${text}`;
+    }
+    await Deno.writeTextFile(path, text);
   }
+  await Deno.writeTextFile(join(types, "web_assembly.d.ts"), WEB_ASSEMBLY);
 }
 
 async function files(folder: string): Promise<string[]> {
@@ -121,19 +157,18 @@ async function files(folder: string): Promise<string[]> {
 function conditions(): Record<string, unknown> {
   const types = (name: string) => `./types/${ENTRIES[name].replace(/\.ts$/, ".d.ts")}`;
   const entry = (name: string) => ({ types: types(name), default: `./${name}.js` });
-  const stores = Object.keys(ENTRIES).filter((name) => name.startsWith("stores/"));
+  const apart = Object.keys(ENTRIES).filter((name) => `./${name}` in config.exports);
   return {
     ".": {
       workerd: entry("workerd"),
-      node: entry("node"),
+      deno: entry("deno"),
       bun: entry("node"),
-      deno: entry("node"),
+      node: entry("node"),
       browser: entry("browser"),
       default: entry("browser"),
     },
     "./inline": entry("inline"),
-    "./engine": entry("engine"),
-    ...Object.fromEntries(stores.map((name) => [`./${name}`, entry(name)])),
+    ...Object.fromEntries(apart.map((name) => [`./${name}`, entry(name)])),
     "./reprise.wasm": "./reprise.wasm",
     "./package.json": "./package.json",
   };
@@ -150,7 +185,7 @@ async function describe(): Promise<void> {
         description: "TLS whose sessions are bytes that belong to the caller",
         license,
         type: "module",
-        sideEffects: ["./node.js", "./workerd.js", "./inline.js"],
+        sideEffects: ["./deno.js", "./node.js", "./workerd.js", "./inline.js"],
         engines: { node: ">=20" },
         exports: conditions(),
         dependencies: { "@noble/hashes": NOBLE },

@@ -10,12 +10,14 @@
 import { haveGnutls } from "./peers/gnutls.ts";
 import { haveGo } from "./peers/go.ts";
 import { haveOpenssl } from "./peers/openssl.ts";
+import { haveChromium } from "./runtimes/chromium_program.ts";
 import { haveRedis } from "./stores/redis_server.ts";
 
 const PROGRAMS = {
   openssl: { present: haveOpenssl, what: "OpenSSL 3.0 or newer (openssl)" },
   gnutls: { present: haveGnutls, what: "GnuTLS 3.6.5 or newer (gnutls-cli)" },
   redis: { present: haveRedis, what: "Redis 5 or newer (redis-server)" },
+  chromium: { present: haveChromium, what: "Chromium (chromium)" },
   go: { present: haveGo, what: "Go 1.23 or newer (go)" },
 } as const;
 

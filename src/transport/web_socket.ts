@@ -1,0 +1,260 @@
+/**
+ * A WebSocket as a pair of web streams: bytes through proxies and to places that speak HTTP only.
+ * TLS over it is end to end: whoever carries the messages sees ciphertext.
+ *
+ * Rules:
+ * - Binary messages only. Where a message ends means nothing: the bytes are one stream.
+ * - A WebSocket cannot be told to wait. What nobody has read yet is bounded, and beyond the bound
+ *   the connection fails: it neither loses bytes nor grows without end.
+ * - What came before an end or an error is read before it.
+ * - There is no half close: what ends one direction ends the other.
+ *
+ * @module
+ */
+
+import { deferred } from "../deferred.ts";
+import { checkInteger, checkKnown } from "../options.ts";
+import type { ByteStreams } from "./streams.ts";
+
+/** What is used of a WebSocket: that of browsers, Deno, Bun, Node 22, workerd, or npm's `ws`. */
+export interface WebSocketLike {
+  /** Set to `"arraybuffer"`. */
+  binaryType?: string;
+  /** 0: connecting, 1: open, 2: closing, 3: closed. */
+  readonly readyState: number;
+  /** Bytes that were sent and are here still. workerd does not have it. */
+  readonly bufferedAmount?: number;
+  /** Sends a binary message. */
+  send(data: Uint8Array<ArrayBuffer>): void;
+  /** Ends the connection. */
+  close(code?: number, reason?: string): void;
+  /** Listens to `open`, `message`, `error` and `close`. */
+  // deno-lint-ignore no-explicit-any -- each runtime has event types of its own
+  addEventListener(type: any, listener: (event: any) => void): void;
+}
+
+/** Options of {@linkcode webSocketStreams}. */
+export interface WebSocketStreamsOptions {
+  /**
+   * Bytes that may wait to be read, 16 MiB by default; each message counts as 128 more. Beyond
+   * them the streams fail and the socket is closed.
+   */
+  maxQueued?: number;
+  /**
+   * Bytes that may wait in the socket to be sent, 1 MiB by default: a write waits for the rest.
+   * Without effect where the socket has no `bufferedAmount`.
+   */
+  maxBuffered?: number;
+}
+
+/** What an entry of the queue costs besides its bytes. */
+const MESSAGE_OVERHEAD = 128;
+/** Larger chunks go in several messages: some peers and proxies take 1 MiB at most. */
+const MAX_MESSAGE_BYTES = 64 * 1024;
+/** `bufferedAmount` has no event. */
+const POLL_MS = 4;
+
+const CONNECTING = 0;
+const OPEN = 1;
+
+/** Close codes (RFC 6455 §7.4) that are an end: normal, going away, none given. */
+const ENDS = [1000, 1001, 1005];
+const NORMAL = 1000;
+/** For private use, as browsers let a program send no other but 1000. */
+const CUT_OFF = 4000;
+
+/**
+ * The two directions of a WebSocket, for `startTls()` or `acceptTls()`.
+ *
+ * The socket may be connecting still. It must be given before its first message is dispatched: in
+ * the turn that made it, or in workerd that accepted it (`socket.accept()`). Closing or aborting
+ * the writable or cancelling the readable closes the socket. A close with code 1000, 1001 or
+ * without one is the end of the readable, anything else an error.
+ *
+ * @throws {TypeError} on what is no WebSocket, and on a bad option.
+ *
+ * @example
+ * ```ts ignore
+ * const streams = webSocketStreams(new WebSocket("wss://tunnel.example/db"));
+ * await using conn = await startTls(streams, { hostname: "db.internal", caCerts: [ca] });
+ * ```
+ */
+export function webSocketStreams(
+  socket: WebSocketLike,
+  options: WebSocketStreamsOptions = {},
+): ByteStreams {
+  if (typeof socket?.send !== "function" || typeof socket.addEventListener !== "function") {
+    throw new TypeError('Argument "socket" must be a WebSocket');
+  }
+  checkKnown(options, ["maxQueued", "maxBuffered"], "webSocketStreams() options");
+  const { maxQueued = 16 * 1024 * 1024, maxBuffered = 1024 * 1024 } = options;
+  checkInteger("maxQueued", maxQueued, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger("maxBuffered", maxBuffered, 0, Number.MAX_SAFE_INTEGER);
+  const both = new Both(socket, maxQueued, maxBuffered);
+  return { readable: both.readable(), writable: both.writable() };
+}
+
+/** One socket, and what waits on it. */
+class Both {
+  readonly #socket: WebSocketLike;
+  readonly #maxQueued: number;
+  readonly #maxBuffered: number;
+  readonly #opened = deferred<void>();
+  readonly #queue: Uint8Array[] = [];
+  #queued = 0;
+  /** There once nothing more comes: with an error, or without. */
+  #end: { error?: Error } | undefined;
+  #cancelled = false;
+  #sending = false;
+  /** Wakes the read that waits. */
+  #wake: (() => void) | undefined;
+  /** Fails the writable; gone once that has ended by itself. */
+  #failWrites: ((error: Error) => void) | undefined;
+
+  constructor(socket: WebSocketLike, maxQueued: number, maxBuffered: number) {
+    this.#socket = socket;
+    this.#maxQueued = maxQueued;
+    this.#maxBuffered = maxBuffered;
+    this.#opened.promise.catch(() => {});
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => this.#opened.resolve());
+    socket.addEventListener("message", ({ data }) => this.#received(data));
+    socket.addEventListener("error", ({ message, error }) => {
+      const why = message ? `: ${message}` : "";
+      this.#finish(new Error(`The WebSocket failed${why}`, error && { cause: error }));
+    });
+    socket.addEventListener("close", ({ code, reason }) => {
+      const why = reason ? `: ${reason}` : "";
+      this.#finish(
+        ENDS.includes(code) ? undefined : new Error(`The WebSocket closed with code ${code}${why}`),
+      );
+      // workerd leaves the answer to the program.
+      this.#close(NORMAL);
+    });
+    if (socket.readyState === OPEN) this.#opened.resolve();
+    else if (socket.readyState !== CONNECTING) this.#finish(new Error("The WebSocket is closed"));
+  }
+
+  #received(data: unknown): void {
+    if (this.#end !== undefined) return;
+    if (!(data instanceof ArrayBuffer || ArrayBuffer.isView(data))) {
+      return this.#refuse("The WebSocket received a message that is not binary");
+    }
+    const bytes = data instanceof ArrayBuffer
+      ? new Uint8Array(data)
+      : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (bytes.length === 0) return;
+    this.#queued += bytes.length + MESSAGE_OVERHEAD;
+    if (this.#queued > this.#maxQueued) {
+      return this.#refuse(
+        `The WebSocket received more than is read: over ${this.#maxQueued} bytes wait`,
+      );
+    }
+    this.#queue.push(bytes);
+    this.#wake?.();
+  }
+
+  /** Ends the connection for what the peer did. */
+  #refuse(message: string): void {
+    this.#finish(new Error(message));
+    this.#close(CUT_OFF);
+  }
+
+  /** Nothing more comes, and nothing goes out any more. */
+  #finish(error?: Error): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    this.#opened.reject(error ?? closed());
+    // After an end a write fails, and closing the writable does not: a pipe back comes to its end.
+    if (error !== undefined) this.#failWrites?.(error);
+    this.#wake?.();
+  }
+
+  #close(code: number): void {
+    try {
+      this.#socket.close(code);
+    } catch {
+      // It is closed, or was never open.
+    }
+  }
+
+  readable(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        while (this.#queue.length === 0 && this.#end === undefined) {
+          await new Promise<void>((resolve) => this.#wake = resolve);
+        }
+        if (this.#cancelled) return;
+        const next = this.#queue.shift();
+        if (next !== undefined) {
+          this.#queued -= next.length + MESSAGE_OVERHEAD;
+          controller.enqueue(next);
+        } else if (this.#end?.error !== undefined) controller.error(this.#end.error);
+        else controller.close();
+      },
+      cancel: () => {
+        this.#cancelled = true;
+        this.#queue.length = 0;
+        // What is cut off must not look complete.
+        this.#close(this.#sending ? CUT_OFF : NORMAL);
+        this.#finish();
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  writable(): WritableStream<Uint8Array> {
+    return new WritableStream<Uint8Array>({
+      start: (controller) => {
+        this.#failWrites = (error) => controller.error(error);
+        // An abort waits for the write under way, which the peer may never take.
+        controller.signal.addEventListener("abort", () => this.#abort(), { once: true });
+        return this.#opened.promise;
+      },
+      write: (chunk) => this.#send(chunk),
+      close: () => {
+        this.#failWrites = undefined;
+        this.#close(NORMAL);
+      },
+      abort: () => this.#abort(),
+    });
+  }
+
+  #abort(): void {
+    this.#failWrites = undefined;
+    this.#close(CUT_OFF);
+    this.#finish(new Error("The WebSocket was aborted"));
+  }
+
+  async #send(chunk: Uint8Array): Promise<void> {
+    this.#sending = true;
+    try {
+      if (!(chunk instanceof Uint8Array)) {
+        throw new TypeError(`The stream got a chunk that is no Uint8Array: ${typeof chunk}`);
+      }
+      for (let at = 0; at < chunk.length; at += MAX_MESSAGE_BYTES) {
+        // A closed socket takes bytes without a word, and drops them.
+        this.#checkOpen();
+        this.#socket.send(chunk.slice(at, at + MAX_MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
+        while ((this.#socket.bufferedAmount ?? 0) > this.#maxBuffered) {
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+          this.#checkOpen();
+        }
+      }
+    } catch (error) {
+      this.#abort();
+      throw error;
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#end !== undefined || this.#socket.readyState !== OPEN) {
+      throw this.#end?.error ?? closed();
+    }
+  }
+}
+
+function closed(): Error {
+  return new Error("The WebSocket was closed");
+}

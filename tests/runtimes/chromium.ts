@@ -20,7 +20,7 @@ import { settledWithin } from "../peers/child.ts";
 import { TcpListener } from "../peers/tcp_listener.ts";
 import { Calls } from "./calls.ts";
 import { chromiumProgram } from "./chromium_program.ts";
-import { opened, relay } from "./relay.ts";
+import { relay } from "./relay.ts";
 import type { Runtime } from "./runtime.ts";
 
 const PATIENCE_MS = 30_000;
@@ -50,13 +50,13 @@ export async function startChromium(bundles: string): Promise<Runtime> {
   }
 
   async function tunnel(socket: WebSocket, port: number): Promise<void> {
-    await opened(socket);
+    const connecting = Deno.connect({ hostname: "127.0.0.1", port });
     try {
-      using tcp = await Deno.connect({ hostname: "127.0.0.1", port });
-      await relay(tcp, socket);
+      await relay(connecting, socket);
     } catch {
       socket.close(1011, "No connection");
     }
+    await connecting.then((tcp) => tcp.close(), () => {});
   }
 
   function answer(request: Request): Response {
@@ -85,7 +85,6 @@ export async function startChromium(bundles: string): Promise<Runtime> {
     control?.send(JSON.stringify({ accept: number }));
     const socket = await waiting.promise;
     inbound.delete(number);
-    await opened(socket);
     await relay(tcp, socket);
   });
 

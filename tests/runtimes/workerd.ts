@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { Miniflare } from "npm:miniflare@4.20260730.0";
 import { TcpListener } from "../peers/tcp_listener.ts";
 import type { Ask } from "./protocol.ts";
-import { opened, relay } from "./relay.ts";
+import { relay } from "./relay.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Starts it; `bundles` is the folder of `bundleAgents()`. */
@@ -45,7 +45,6 @@ export async function startWorkerd(bundles: string): Promise<Runtime> {
   let running = await start();
   const listener = new TcpListener(async (tcp) => {
     const socket = new WebSocket(running.url.href.replace(/^http/, "ws"));
-    await opened(socket);
     await relay(tcp, socket);
   });
 

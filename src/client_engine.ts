@@ -21,6 +21,21 @@ import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
 
 const NOTHING = new Uint8Array(0);
 
+/** The plaintext of a full record (RFC 8446 §5.1), and what encryption adds: its type and a tag. */
+const RECORD_BYTES = 16_384;
+const RECORD_OVERHEAD = 17;
+
+/**
+ * How many bytes to send early. The limit is one of plaintext (RFC 8446 §4.2.10), but a server that
+ * refuses early data cannot decrypt what it skips, and some count that against the limit.
+ */
+function earlyBytes(length: number, limit: number, whole: boolean): number {
+  const records = Math.floor(limit / (RECORD_BYTES + RECORD_OVERHEAD));
+  const rest = limit - records * (RECORD_BYTES + RECORD_OVERHEAD) - RECORD_OVERHEAD;
+  const room = records * RECORD_BYTES + Math.max(0, rest);
+  return length <= room ? length : whole ? 0 : room;
+}
+
 /** The session given by hand, or one from the pool; checked. `undefined`: none was asked for. */
 async function findOffer(
   given: Session | Uint8Array | undefined,
@@ -75,12 +90,16 @@ export class ClientEngine {
    * Checks the session, if there is one, and starts the handshake: the ClientHello is in the
    * output. Asynchronous for the `verify` callback and the default roots alone. A signal that
    * aborts meanwhile rejects with its reason, and a session that was given is not used up.
+   *
+   * Of `earlyData` goes with the ClientHello what the session's server takes; with `earlyDataWhole`
+   * all of it or nothing.
    */
   static async begin(
     target: SessionTarget,
     session?: Session | Uint8Array,
     earlyData: Uint8Array = NOTHING,
     signal?: AbortSignal,
+    earlyDataWhole = false,
   ): Promise<ClientEngine> {
     const instance = currentEngine();
     const context = await clientContextInternals.engine(target.context, instance);
@@ -96,10 +115,12 @@ export class ClientEngine {
     }
     const ask = clientContextInternals.verify(target.context) !== undefined;
     const state = offer?.state ?? NOTHING;
+    const limit = offer?.session?.maxEarlyData ?? 0;
+    const early = earlyData.subarray(0, earlyBytes(earlyData.length, limit, earlyDataWhole));
     let connection;
     try {
       connection = instance.call(() =>
-        context.connect(target.serverName, state, ask, earlyData, now())
+        context.connect(target.serverName, state, ask, early, now())
       );
     } finally {
       offer?.state?.fill(0);

@@ -41,7 +41,7 @@ export interface StartTlsOptions extends ClientContextOptions {
   /** What the connection is made under, instead of its options inline. */
   context?: ClientContext;
   /** The session to resume, or its bytes. One that cannot be used costs a full handshake. */
-  session?: Session | Uint8Array;
+  session?: Session | Uint8Array | undefined;
   /**
    * Bytes to send with the ClientHello (RFC 8446 §2.3), if a session is resumed whose server takes
    * them. They are **not protected against replay**: an attacker can make the server see them
@@ -51,7 +51,7 @@ export interface StartTlsOptions extends ClientContextOptions {
   /**
    * What becomes of early data that the server did not take, or that could not be sent early:
    * `"resend"`, the default, writes it after the handshake; `"report"` leaves it to the caller,
-   * who looks at `handshake().earlyData`.
+   * who looks at `handshake().earlyData`, and sends all of it early or nothing.
    */
   onEarlyDataRejected?: "resend" | "report";
   /** Keeps the sessions of a pool apart from those of other names, so that none links the two. */
@@ -237,8 +237,10 @@ class Attempt {
   readonly #puts = new Set<Promise<void>>();
 
   static async begin(transport: Transport, request: Request): Promise<Attempt> {
-    const { target, session, earlyData, deadline: { signal } } = request;
-    return new Attempt(await ClientEngine.begin(target, session, earlyData, signal), transport);
+    const { target, session, earlyData, resend, deadline: { signal } } = request;
+    // Who is told "accepted" is to know what of: with nobody to send the rest, all of it.
+    const client = await ClientEngine.begin(target, session, earlyData, signal, !resend);
+    return new Attempt(client, transport);
   }
 
   private constructor(client: ClientEngine, transport: Transport) {

@@ -5,8 +5,8 @@
  * Rules: what goes into the store is sealed and bound to its context and partition; names in the
  * store tell nothing. A TLS 1.3 ticket is taken, by one connection only; a TLS 1.2 session is
  * peeked at. After a refusal the ticket's family goes: those of the same full handshake, or an
- * older one. A store that fails, hangs or lies costs a full handshake and a reason. Puts hold up
- * nobody, and are bounded.
+ * older one. A store that fails, hangs or lies costs a full handshake and a reason. A lookup waits
+ * for this pool's own puts to the same partition, else puts hold up nobody, and they are bounded.
  *
  * @module
  */
@@ -63,6 +63,10 @@ export type Drawn =
 export class SessionPool {
   readonly #options: SessionPoolOptions;
   readonly #puts = new Set<Promise<void>>();
+  /** Of each partition the last one under way. */
+  readonly #lastPut = new Map<string, Promise<void>>();
+  /** A lookup has waited for a put in vain, and none has come through since. */
+  #putsAreLate = false;
   /** Ids of TLS 1.3 sessions that were drawn: the store must not give them again. */
   readonly #seen = new Set<string>();
 
@@ -104,6 +108,7 @@ export class SessionPool {
     let miss: SessionMiss = "none_stored";
     if (versions.includes("TLSv1.3")) {
       const partition = this.#partition(target, "TLSv1.3");
+      await this.#ownPuts(partition);
       for (let tries = 0; tries <= ticketsPerServer; tries++) {
         const value = await store.take(partition);
         if (value === null || value === undefined) break;
@@ -120,9 +125,18 @@ export class SessionPool {
     if (!versions.includes("TLSv1.2") || unlinkable) return { miss };
     const partition = this.#partition(target, "TLSv1.2");
     lookup.operation = "peek";
+    await this.#ownPuts(partition);
     const value = await store.peek(partition);
     if (value === null || value === undefined) return { miss };
     return this.#open(instance, partition, value);
+  }
+
+  /** Waits for what this pool is putting there, half of its time. */
+  async #ownPuts(partition: string): Promise<void> {
+    const last = this.#lastPut.get(partition);
+    if (last === undefined || this.#putsAreLate) return;
+    using limit = deadline(this.#options.timeout / 2, undefined, () => new Error("late"));
+    await limit.race(last).catch(() => this.#putsAreLate = true);
   }
 
   #see(id: string): void {
@@ -172,7 +186,7 @@ export class SessionPool {
     }
     const limit = session.protocol === "TLSv1.3" ? ticketsPerServer : 1;
     const expiresAt = this.#expiry(session);
-    return this.#track("put", async () => {
+    return this.#track("put", partition, async () => {
       await after;
       await store.put(partition, sealed, { expiresAt, limit });
     });
@@ -186,6 +200,7 @@ export class SessionPool {
 
   #track(
     name: "take" | "put" | "delete",
+    partition: string,
     operation: () => Promise<void>,
   ): Promise<void> {
     const { counters, onDiagnostic } = this.#options;
@@ -194,6 +209,7 @@ export class SessionPool {
       return Promise.resolve();
     }
     const started = performance.now();
+    const before = this.#lastPut.get(partition);
     const put = (async () => {
       using limit = deadline(
         PUT_TIMEOUT_MS,
@@ -202,6 +218,7 @@ export class SessionPool {
       );
       try {
         await limit.race(operation());
+        this.#putsAreLate = false;
       } catch (cause) {
         counters.add("putsFailed");
         diagnose(onDiagnostic, { type: "store_failed", operation: name, cause });
@@ -210,6 +227,11 @@ export class SessionPool {
       }
     })();
     this.#puts.add(put);
+    const all = Promise.all([before, put]).then(() => {});
+    this.#lastPut.set(partition, all);
+    all.then(() => {
+      if (this.#lastPut.get(partition) === all) this.#lastPut.delete(partition);
+    });
     put.finally(() => this.#puts.delete(put));
     return put;
   }
@@ -219,10 +241,10 @@ export class SessionPool {
     const { store, ticketsPerServer } = this.#options;
     const partition = this.#partition(target, refused.protocol);
     if (refused.protocol === "TLSv1.2") {
-      return this.#track("delete", () => store.delete(partition));
+      return this.#track("delete", partition, () => store.delete(partition));
     }
     const { handshakeTime } = sessionInternals.binding(refused);
-    return this.#track("take", async () => {
+    return this.#track("take", partition, async () => {
       const fresher: { value: Uint8Array; session: Session }[] = [];
       for (let i = 0; i < ticketsPerServer; i++) {
         const value = await store.take(partition);

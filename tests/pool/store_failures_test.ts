@@ -136,6 +136,43 @@ Deno.test("close() and settled() wait for puts that are slow", async () => {
   assertEquals(await outcome(server, context), RESUMED);
 });
 
+Deno.test("a lookup waits for the pool's own put, and not again for one that is late", async () => {
+  await using server = await startServer();
+  const { context, store } = await makePool({ timeout: 4_000 });
+  const slow = gate();
+  store.on.put = async (partition, value, options) => {
+    await slow.passed;
+    await store.inner.put(partition, value, options);
+  };
+  const conn = await connectTo(server, { context });
+  await conn.getSession();
+  const second = connectTo(server, { context });
+  setTimeout(slow.open, 50);
+  await using closing = await bounded(second, "the second connection");
+  assertEquals([closing.sessionReused, closing.sessionMiss], [true, null]);
+  await conn.close();
+});
+
+Deno.test("puts that hang hold up one lookup, not each", async () => {
+  await using server = await startServer();
+  const { context, store } = await makePool({ timeout: 2_000 });
+  const open = gate();
+  store.on.put = () => open.passed;
+  const connections = async () => {
+    for (let i = 0; i < 40; i++) {
+      const conn = await connectTo(server, { context });
+      assertEquals(conn.sessionMiss, "none_stored");
+      await conn.getSession();
+      // Not waited for: it would wait for the store.
+      conn.close();
+    }
+  };
+  // One wait is a second.
+  await bounded(connections(), "forty connections");
+  open.open();
+  await bounded(context.settled(), "the puts");
+});
+
 Deno.test("more puts under way than are allowed are dropped and counted, not kept", async () => {
   await using server = await startServer({ tickets: 8 });
   const { context, store } = await makePool({ ticketsPerServer: 8 });

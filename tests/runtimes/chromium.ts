@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { settledWithin } from "../peers/child.ts";
 import { TcpListener } from "../peers/tcp_listener.ts";
 import { Calls } from "./calls.ts";
-import { chromiumProgram } from "./chromium_program.ts";
+import { removeProfile, startBrowser } from "./browser_process.ts";
 import { relay } from "./relay.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -30,7 +30,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>agent</title>
 
 /** Starts it; `bundles` is the folder of `bundleAgents()`. */
 export async function startChromium(bundles: string): Promise<Runtime> {
-  const folder = await Deno.makeTempDir({ prefix: "reprise-chromium-" });
+  const profile = await Deno.makeTempDir({ prefix: "reprise-chromium-" });
   const agent = await Deno.readFile(join(bundles, "browser.mjs"));
   const wasm = await Deno.readFile(join(bundles, "reprise.wasm"));
   const inbound = new Map<number, PromiseWithResolvers<WebSocket>>();
@@ -90,38 +90,16 @@ export async function startChromium(bundles: string): Promise<Runtime> {
 
   const start = async () => {
     ready = Promise.withResolvers();
-    const child = new Deno.Command(chromiumProgram()!, {
-      args: [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        `--user-data-dir=${join(folder, "profile")}`,
-        `http://127.0.0.1:${http.addr.port}/`,
-      ],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    const browser = startBrowser(`http://127.0.0.1:${http.addr.port}/`, profile);
     if (!(await settledWithin(ready.promise, PATIENCE_MS))) {
-      child.kill("SIGKILL");
-      await child.status;
+      await browser[Symbol.asyncDispose]();
       throw new Error("The page does not answer");
     }
-    return child;
+    return browser;
   };
-  /** A browser that is asked to end writes down what pages keep. */
-  const end = async (child: Deno.ChildProcess) => {
-    child.kill("SIGTERM");
-    if (!(await settledWithin(child.status, 10_000))) child.kill("SIGKILL");
-    await child.status;
-  };
-  let child: Deno.ChildProcess;
+  let browser: AsyncDisposable;
   try {
-    child = await start();
+    browser = await start();
   } catch (error) {
     await http.shutdown();
     throw error;
@@ -134,22 +112,14 @@ export async function startChromium(bundles: string): Promise<Runtime> {
       return listener.port;
     },
     async restart() {
-      await end(child);
-      child = await start();
+      await browser[Symbol.asyncDispose]();
+      browser = await start();
     },
     async [Symbol.asyncDispose]() {
       await listener[Symbol.asyncDispose]();
-      await end(child);
+      await browser[Symbol.asyncDispose]();
       await http.shutdown();
-      // Its own processes end a moment after it.
-      for (let tries = 0; tries < 50; tries++) {
-        try {
-          await Deno.remove(folder, { recursive: true });
-          return;
-        } catch {
-          await new Promise((resolve) => setTimeout(resolve, 100));
-        }
-      }
+      await removeProfile(profile);
     },
   };
 }

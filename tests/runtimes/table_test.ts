@@ -121,6 +121,7 @@ async function servers(folder: string, store: string): Promise<void> {
 
 const cell = (table: string, version: TlsVersion, maker: string, user: string) =>
   outcomes.get(key(table, version, maker, user));
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 const RESUMED_CLIENT = { reused: true, page: true, miss: null, error: undefined };
 const RESUMED_SERVER = { resumed: true, peer: true, error: undefined };
 
@@ -144,11 +145,11 @@ if (!programs.ignore) {
       const versions = await Promise.all(
         Array.from(runtimes.values(), (runtime) => runtime.call("version", null)),
       );
-      printTable(versions, (table, version, maker, user) => {
-        const expected = table === "client" ? RESUMED_CLIENT : RESUMED_SERVER;
-        const seen = cell(table, version, maker, user);
-        return JSON.stringify(seen) === JSON.stringify(expected);
-      });
+      printTable(versions, (maker, user) =>
+        VERSIONS.flatMap((version) => [
+          same(cell("client", version, maker, user), RESUMED_CLIENT),
+          ...MODES.map((mode) => same(cell(mode, version, maker, user), RESUMED_SERVER)),
+        ]));
     } finally {
       for (const runtime of runtimes.values()) await runtime[Symbol.asyncDispose]();
       await Deno.remove(folder, { recursive: true });

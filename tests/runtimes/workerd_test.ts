@@ -4,4 +4,4 @@ import { testRuntime } from "./suite.ts";
 
 Deno.test.sanitizer({ ops: false, resources: false });
 
-testRuntime("workerd", /^Cloudflare-Workers/);
+testRuntime("workerd", /^workerd$/);

@@ -25,7 +25,7 @@ let agent: Agent | undefined;
 function agentOf(env: Env): Agent {
   return agent ??= makeAgent({
     library,
-    version: navigator.userAgent,
+    version: "workerd", // it does not tell which
     connect(options) {
       const { readable, writable } = connect({ hostname: "127.0.0.1", port: options.port });
       return library.startTls({ readable, writable }, options);

@@ -19,7 +19,6 @@ import { run } from "./wasm/run.ts";
 /** From npm. */
 const ESBUILD = "0.28.2";
 const TYPESCRIPT = "5.9.3";
-const NOBLE = config.imports["@noble/hashes/"].match(/@(\d[^/]*)/)![1];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
@@ -28,6 +27,18 @@ const made = join(dist, "npm");
 const out = join(dist, "making");
 const generated = join(dist, "generated");
 const madeFrom = join(dist, "made_from");
+
+/** What the sources import from npm, and at which version: `npm:NAME@VERSION/FILE`. */
+const FROM_NPM = /"npm:((?:@[^/]+\/)?[^/@]+)@([^/"]+)([^"]*)"/g;
+const dependencies: Record<string, string> = {};
+
+/** As npm has it: the version stands in the package.json. */
+function withoutVersions(text: string): string {
+  return text.replace(FROM_NPM, (_, name, version, file) => {
+    dependencies[name] = version;
+    return `"${name}${file}"`;
+  });
+}
 
 const COPIED = ["README.md", "CHANGELOG.md", "LICENSE", "LICENSE-APACHE", "LICENSE-MIT"];
 
@@ -69,7 +80,7 @@ async function bundle(): Promise<void> {
     "--target=node20",
     "--external:node:*",
     "--external:cloudflare:*",
-    "--external:@noble/hashes",
+    "--external:npm:*",
     "--external:./reprise.wasm",
     "--external:./wasm_deno.js",
     `--inject:${join(generated, "disposable.js")}`,
@@ -79,6 +90,9 @@ async function bundle(): Promise<void> {
     `--outdir=${out}`,
     "--log-level=warning",
   ], { cwd: root });
+  for (const path of await files(out)) {
+    await Deno.writeTextFile(path, withoutVersions(await Deno.readTextFile(path)));
+  }
   await Deno.copyFile(join(root, "wasm", "pkg", "reprise.wasm"), join(out, "reprise.wasm"));
   const wasmDeno = await Deno.readTextFile(join(root, WASM_DENO));
   await Deno.writeTextFile(
@@ -132,7 +146,7 @@ async function declare(): Promise<void> {
   );
   for (const path of await files(types)) {
     let text = await Deno.readTextFile(path);
-    text = text.replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"');
+    text = withoutVersions(text).replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"');
     if (/\bSymbol\.(asyncD|d)ispose\b/.test(text)) {
       text = `/// <reference lib="esnext.disposable" />\n${text}`;
     }
@@ -188,7 +202,7 @@ async function describe(): Promise<void> {
         sideEffects: ["./deno.js", "./node.js", "./workerd.js", "./inline.js"],
         engines: { node: ">=20" },
         exports: conditions(),
-        dependencies: { "@noble/hashes": NOBLE },
+        dependencies,
       },
       null,
       2,
@@ -196,6 +210,7 @@ async function describe(): Promise<void> {
   );
   for (const file of COPIED) await Deno.copyFile(join(root, file), join(out, file));
   await Deno.copyFile(join(root, "src", "roots", "LICENSE"), join(out, "LICENSE-ROOTS"));
+  await Deno.copyFile(join(root, "wasm", "pkg", "NOTICES.txt"), join(out, "NOTICES.txt"));
 }
 
 /** A hash of everything that decides what is in the package. */

@@ -18,9 +18,8 @@
  * @module
  */
 
-import { sha256 } from "@noble/hashes/sha2.js";
-
 import { ByteWriter, hex, utf8 } from "./bytes.ts";
+import { sha256 } from "./hashes.ts";
 
 /** One thing that a fingerprint covers. */
 export type FingerprintField = readonly [label: string, value: string | number | Uint8Array];

@@ -4,10 +4,8 @@
  * @module
  */
 
-import { hkdf } from "@noble/hashes/hkdf.js";
-import { sha256 } from "@noble/hashes/sha2.js";
-
 import { utf8 } from "./bytes.ts";
+import { hkdf, sha256 } from "./hashes.ts";
 import { checkBytes } from "./options.ts";
 
 /** Bytes of a key. */

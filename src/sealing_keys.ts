@@ -16,10 +16,8 @@
  * @module
  */
 
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
-
 import { ByteReader, ByteWriter, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
+import { hmac, sha256 } from "./hashes.ts";
 import { checkSecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
 import { checkBytes } from "./options.ts";
 

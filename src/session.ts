@@ -24,12 +24,11 @@
  * @module
  */
 
-import { sha256 } from "@noble/hashes/sha2.js";
-
 import { ByteReader, ByteWriter, fromUtf8, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
 import { currentEngine } from "./engine_pool.ts";
 import { open, seal } from "./envelope.ts";
 import { TlsError } from "./errors.ts";
+import { sha256 } from "./hashes.ts";
 import { SealingKeys } from "./sealing_keys.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
 import { readSessionState, type SessionState } from "./session_state.ts";

@@ -31,8 +31,33 @@ const MAX_VALUE_BYTES = 65_000;
 /** Takers who lost a race try again; each time another one wins, so only a crowd reaches this. */
 const MAX_LOST = 256;
 
-/** The part of `Deno.Kv` that is used. */
-export type DenoKv = Pick<Deno.Kv, "atomic" | "delete" | "list">;
+/** A key: `Deno.KvKey`. */
+export type DenoKvKey = readonly (Uint8Array | string | number | bigint | boolean | symbol)[];
+
+/** What is used of a transaction: `Deno.AtomicOperation`. */
+export interface DenoKvTransaction {
+  /** Asks that the value of a key is still of this version. */
+  check(entry: { key: DenoKvKey; versionstamp: string | null }): DenoKvTransaction;
+  /** Keeps a value, for so many milliseconds. */
+  set(key: DenoKvKey, value: unknown, options: { expireIn: number }): DenoKvTransaction;
+  /** Removes a value. */
+  delete(key: DenoKvKey): DenoKvTransaction;
+  /** Does all of it, or nothing. */
+  commit(): Promise<{ ok: boolean }>;
+}
+
+/** What is used of a database: `Deno.Kv`, or that of the npm package `@deno/kv`. */
+export interface DenoKv {
+  /** Begins a transaction. */
+  atomic(): DenoKvTransaction;
+  /** Removes a value. */
+  delete(key: DenoKvKey): Promise<void>;
+  /** Values by key, in the order of the keys. */
+  list<T>(
+    selector: { prefix: DenoKvKey },
+    options?: { reverse?: boolean; limit?: number },
+  ): AsyncIterable<{ key: DenoKvKey; value: T; versionstamp: string }>;
+}
 
 /** Whether it may be handed out; what others wrote under the prefix may not. */
 function lives(entry: Partial<Entry> | null): entry is Entry {
@@ -61,13 +86,17 @@ export function denoKvStore(kv: DenoKv, options: DenoKvStoreOptions = {}): Sessi
   const prefix = options.prefix ?? ["reprise"];
 
   async function newestFirst(partition: string, limit?: number) {
-    const selector = { prefix: [...prefix, partition] };
-    return await whileLocked(() =>
-      Array.fromAsync(kv.list<Entry>(selector, { reverse: true, limit }))
-    );
+    const options = { reverse: true, ...(limit === undefined ? {} : { limit }) };
+    return await whileLocked(async () => {
+      const found = [];
+      for await (const entry of kv.list<Entry>({ prefix: [...prefix, partition] }, options)) {
+        found.push(entry);
+      }
+      return found;
+    });
   }
 
-  const remove = (key: Deno.KvKey) => whileLocked(() => kv.delete(key));
+  const remove = (key: DenoKvKey) => whileLocked(() => kv.delete(key));
 
   return {
     capabilities: {

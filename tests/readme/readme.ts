@@ -1,8 +1,8 @@
 /**
  * The programs in the README, as their readers would copy them.
  *
- * Rule: a test changes only where a program connects to and what it trusts, and adds lines that
- * print; each change has to find its place, or the test fails.
+ * Rule: a test changes only where a program connects to, what it trusts and how long it waits, and adds
+ * lines that print; each change has to find its place, or the test fails.
  *
  * @module
  */

@@ -43,6 +43,8 @@ const RETRY_MS = 1_000;
 const WAIT_MS = 250;
 /** How long the store may take for one load, tries to rotate included. */
 const LOAD_TIMEOUT_MS = 10_000;
+/** A load that is under way for longer is not waited for any more. */
+const LOST_MS = 15_000;
 const MAX_TRIES = 16;
 
 /** The ring of one process, kept up with the store. */
@@ -54,6 +56,7 @@ export class SharedRing {
   #keys: readonly TicketKey[] = [];
   #nextLoad = -Infinity;
   #loading: Promise<void> | undefined;
+  #loadingSince = 0;
 
   constructor(
     store: KeyRingStore,
@@ -92,8 +95,14 @@ export class SharedRing {
 
   /** Looks at the store, and rotates the ring if that is due. */
   load(): Promise<void> {
-    return this.#loading ??= this.#update((keys) => rotated(keys, this.#times))
-      .finally(() => this.#loading = undefined);
+    // In Workers a load ends with the request that began it, timers and all, and never settles.
+    const lost = performance.now() - this.#loadingSince > LOST_MS;
+    if (this.#loading !== undefined && !lost) return this.#loading;
+    this.#loadingSince = performance.now();
+    const loading = this.#update((keys) => rotated(keys, this.#times)).finally(() => {
+      if (this.#loading === loading) this.#loading = undefined;
+    });
+    return this.#loading = loading;
   }
 
   /** Ends the key that seals now, for everyone who shares the ring. */

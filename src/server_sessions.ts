@@ -15,6 +15,7 @@ import { type EngineInstance, Refusal } from "./engine.ts";
 import { MAX_ENVELOPE } from "./envelope.ts";
 import type { SessionMiss } from "./handshake_info.ts";
 import { readKeptSession } from "./kept_session.ts";
+import { Puts } from "./puts.ts";
 import { type SealingKeys, sealingKeysInternals } from "./sealing_keys.ts";
 import type { SessionStore } from "./session_store.ts";
 import type { Counters } from "./stats.ts";
@@ -55,7 +56,7 @@ export class ServerSessionCache {
   readonly #startedAt = Date.now();
   /** Sealed TLS 1.2 sessions, the one not used for longest first. */
   readonly #memory = new Map<string, Uint8Array>();
-  readonly #puts = new Map<string, Promise<void>>();
+  readonly #puts = new Puts();
   /** TLS 1.3 sessions that were taken: the store must not give them again. */
   readonly #taken = new Set<string>();
 
@@ -70,7 +71,7 @@ export class ServerSessionCache {
 
   /** Waits for the puts under way. */
   async settled(): Promise<void> {
-    while (this.#puts.size > 0) await Promise.allSettled(this.#puts.values());
+    await this.#puts.settled();
   }
 
   /** Whether early data could be replayed: the store may have forgotten what was taken. */
@@ -98,7 +99,7 @@ export class ServerSessionCache {
     using limit = deadline(timeout, undefined, () => late);
     try {
       const value = await limit.race((async () => {
-        await this.#puts.get(partition)?.catch(() => {});
+        await this.#puts.of(partition);
         return await store[how](partition);
       })());
       if (value === null || value === undefined) return { miss: "none_stored" };
@@ -193,7 +194,7 @@ export class ServerSessionCache {
         Date.now() + (store.capabilities.minTtl ?? 0),
       ),
     );
-    this.#puts.set(partition, put);
+    this.#puts.add(partition, put);
     return put;
   }
 
@@ -211,7 +212,6 @@ export class ServerSessionCache {
       counters.add("putsFailed");
       diagnose(this.#options.onDiagnostic, { type: "store_failed", operation: "put", cause });
     } finally {
-      this.#puts.delete(partition);
       counters.stored(performance.now() - started);
     }
   }

@@ -18,6 +18,7 @@ import type { EngineInstance } from "./engine.ts";
 import { open, seal } from "./envelope.ts";
 import { TlsError } from "./errors.ts";
 import type { SessionMiss } from "./handshake_info.ts";
+import { Puts } from "./puts.ts";
 import type { ProtocolVersion } from "./registry.ts";
 import { type SealingKeys, sealingKeysInternals } from "./sealing_keys.ts";
 import { Session, sessionInternals } from "./session.ts";
@@ -62,9 +63,7 @@ export type Drawn =
 /** One context's pool. */
 export class SessionPool {
   readonly #options: SessionPoolOptions;
-  readonly #puts = new Set<Promise<void>>();
-  /** Of each partition the last one under way. */
-  readonly #lastPut = new Map<string, Promise<void>>();
+  readonly #puts = new Puts();
   /** A lookup has waited for a put in vain, and none has come through since. */
   #putsAreLate = false;
   /** Ids of TLS 1.3 sessions that were drawn: the store must not give them again. */
@@ -133,10 +132,10 @@ export class SessionPool {
 
   /** Waits for what this pool is putting there, half of its time. */
   async #ownPuts(partition: string): Promise<void> {
-    const last = this.#lastPut.get(partition);
-    if (last === undefined || this.#putsAreLate) return;
+    const own = this.#puts.of(partition);
+    if (own === undefined || this.#putsAreLate) return;
     using limit = deadline(this.#options.timeout / 2, undefined, () => new Error("late"));
-    await limit.race(last).catch(() => this.#putsAreLate = true);
+    await limit.race(own).catch(() => this.#putsAreLate = true);
   }
 
   #see(id: string): void {
@@ -209,7 +208,6 @@ export class SessionPool {
       return Promise.resolve();
     }
     const started = performance.now();
-    const before = this.#lastPut.get(partition);
     const put = (async () => {
       using limit = deadline(
         PUT_TIMEOUT_MS,
@@ -226,13 +224,7 @@ export class SessionPool {
         counters.stored(performance.now() - started);
       }
     })();
-    this.#puts.add(put);
-    const all = Promise.all([before, put]).then(() => {});
-    this.#lastPut.set(partition, all);
-    all.then(() => {
-      if (this.#lastPut.get(partition) === all) this.#lastPut.delete(partition);
-    });
-    put.finally(() => this.#puts.delete(put));
+    this.#puts.add(partition, put);
     return put;
   }
 
@@ -264,14 +256,14 @@ export class SessionPool {
 
   /** Forgets a server, in every version; what is on its way to the store, too. */
   async forget(target: PoolTarget): Promise<void> {
-    await Promise.allSettled(this.#puts);
+    await this.#puts.settled();
     const { store, versions } = this.#options;
     await Promise.all(versions.map((version) => store.delete(this.#partition(target, version))));
   }
 
   /** Waits for the puts under way. */
   async settled(): Promise<void> {
-    while (this.#puts.size > 0) await Promise.allSettled(this.#puts);
+    await this.#puts.settled();
   }
 
   /** Removes what has expired, where the store does not do that by itself. */

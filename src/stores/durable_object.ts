@@ -1,19 +1,24 @@
 /**
  * A store in Durable Objects: one object for each partition, so that `take` has one winner and
- * partitions do not wait for each other.
+ * partitions do not wait for each other. The class keeps rings of ticket keys too, in objects of
+ * their own (`durable_object_ring.ts`).
  *
  * ```text
  * POST   /?expires=MS&limit=N     the value as body       put
  * DELETE /?take                   200 with a value, 204   take
  * GET    /                        200 with a value, 204   peek
  * DELETE /                                                delete
+ *                                 409: the object has a ring, and takes no sessions
  * ```
  *
  * @module
  */
 
 import type { PutOptions, SessionStore } from "../session_store.ts";
+import { answerRing, hasRing, MAX_VALUE_BYTES, RING_PATH } from "./durable_object_ring.ts";
 import { sequence } from "./sequence.ts";
+
+export { durableObjectKeyRing } from "./durable_object_ring.ts";
 
 /** What is used of an object's storage. */
 export interface DurableStorage {
@@ -51,6 +56,8 @@ export interface ObjectResponse {
   readonly ok: boolean;
   /** The HTTP status. */
   readonly status: number;
+  /** The headers. */
+  readonly headers: { get(name: string): string | null };
   /** The body. */
   arrayBuffer(): Promise<ArrayBuffer>;
 }
@@ -59,9 +66,6 @@ interface Entry {
   value: Uint8Array;
   expiresAt: number;
 }
-
-/** A Durable Object's values are 128 KiB at most (key-value storage). */
-const MAX_VALUE_BYTES = 128 * 1024 - 512;
 
 /**
  * The class to bind: export it from the Worker, and name it in its configuration.
@@ -79,12 +83,15 @@ export class SessionStoreObject {
     this.#storage = state.storage;
   }
 
-  /** Serves {@linkcode durableObjectStore}. */
+  /** Serves {@linkcode durableObjectStore} and {@linkcode durableObjectKeyRing}. */
   async fetch(request: Request): Promise<Response> {
-    const { searchParams } = new URL(request.url);
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === RING_PATH) return await answerRing(this.#storage, request);
+    const body = new Uint8Array(await request.arrayBuffer());
+    if (await hasRing(this.#storage)) return new Response(null, { status: 409 });
     switch (request.method) {
       case "POST":
-        return await this.#put(new Uint8Array(await request.arrayBuffer()), {
+        return await this.#put(body, {
           expiresAt: Number(searchParams.get("expires")),
           limit: Number(searchParams.get("limit")),
         });
@@ -128,6 +135,7 @@ export class SessionStoreObject {
 
   /** Called by the runtime when the last value has expired; one may have come since. */
   async alarm(): Promise<void> {
+    if (await hasRing(this.#storage)) return;
     const entries = [...(await this.#storage.list<Entry>()).values()];
     const living = entries.filter(({ expiresAt }) => expiresAt > Date.now());
     if (living.length > 0) await this.#setAlarm(living);

@@ -17,6 +17,7 @@ export const NODE_LTS = `node-${platform()}@24.21.0`;
 export const ESBUILD = "esbuild@0.28.2";
 export const TYPESCRIPT = "typescript@5.9.3";
 export const WRANGLER = "wrangler@4.164.0";
+export const WORKERS_TYPES = "@cloudflare/workers-types@5.20261117.1";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const LIMIT_MS = 180_000;

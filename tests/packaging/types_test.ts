@@ -6,9 +6,9 @@
 import { assert, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import { npmProgram, TYPESCRIPT } from "../npm.ts";
+import { npmProgram, TYPESCRIPT, WORKERS_TYPES } from "../npm.ts";
 import { newProject, packageIn, run, write } from "./project.ts";
-import { BUN_TYPES, NODE_20_TYPES, NODE_TYPES, TYPESCRIPT_7, WORKERS_TYPES } from "./versions.ts";
+import { BUN_TYPES, NODE_20_TYPES, NODE_TYPES, TYPESCRIPT_7 } from "./versions.ts";
 
 const once = (...others: string[]) => {
   let made: Promise<string> | undefined;

@@ -10,4 +10,3 @@ export const TYPESCRIPT_7 = "typescript@7.0.2";
 export const NODE_20_TYPES = "@types/node@20.19.43";
 export const NODE_TYPES = "@types/node@26.6.6";
 export const BUN_TYPES = "@types/bun@1.4.5";
-export const WORKERS_TYPES = "@cloudflare/workers-types@5.20261117.1";

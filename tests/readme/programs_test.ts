@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BUN, NODE_LTS, npmProgram } from "../npm.ts";
+import { BUN, NODE_LTS, npmPackage, npmProgram } from "../npm.ts";
 import { Child } from "../peers/child.ts";
 import {
   opensslClient,
@@ -18,7 +18,7 @@ import { bundleAgents, type Bundles } from "../runtimes/bundles.ts";
 import { needs } from "../skips.ts";
 import { caCert, caPath, clientCert, serverCertPaths } from "../testdata/mod.ts";
 import { openInPage } from "./page.ts";
-import { changed, program, programs } from "./readme.ts";
+import { changed, program, programs, readme } from "./readme.ts";
 import { fetchFromWorker } from "./worker.ts";
 
 Deno.test.sanitizer({ ops: false, resources: false });
@@ -168,6 +168,18 @@ async function until(attempt: () => Promise<void>): Promise<void> {
     }
   }
 }
+
+Deno.test("README: the package is installed as it says", async () => {
+  const command = /`(npm install [^`]+) \.\/dist\/npm`/.exec(await readme())![1];
+  await using here = await folder();
+  await here.write("package.json", '{ "private": true }');
+  await here.run([...command.split(" "), await npmPackage()]);
+  await here.write(
+    "main.mjs",
+    'import { connectTls } from "@reprise/tls"; console.log(connectTls.name);',
+  );
+  assertEquals(await here.run(["node", "main.mjs"]), "connectTls");
+});
 
 const NODES: Record<string, () => Promise<string>> = {
   Node: () => Promise.resolve("node"),

@@ -13,12 +13,14 @@ export interface Program {
   code: string;
 }
 
-const README = new URL("../../README.md", import.meta.url);
+/** The text. */
+export const readme = (): Promise<string> =>
+  Deno.readTextFile(new URL("../../README.md", import.meta.url));
 
 /** All programs, in their order. */
 export async function programs(): Promise<Program[]> {
   const found: Program[] = [];
-  for (const section of (await Deno.readTextFile(README)).split(/^## /m).slice(1)) {
+  for (const section of (await readme()).split(/^## /m).slice(1)) {
     const [heading] = section.split("\n", 1);
     for (const [, code] of section.matchAll(/^```ts[^\n]*\n([\s\S]*?)^```$/gm)) {
       found.push({ heading, code });

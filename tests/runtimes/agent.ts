@@ -8,6 +8,7 @@
  */
 
 import type * as Reprise from "../../mod.ts";
+import type { fetchOver } from "../../src/http/mod.ts";
 import { httpStore } from "./http_store.ts";
 import type {
   Failure,
@@ -21,6 +22,7 @@ import type {
 /** What differs between runtimes. */
 export interface Platform {
   library: Omit<typeof Reprise, "connectTls">;
+  fetchOver: typeof fetchOver;
   version: string;
   /** Opens a connection to 127.0.0.1, by `connectTls()` or by `startTls()` over what there is. */
   connect(options: Reprise.ConnectTlsOptions): Promise<Reprise.TlsConn>;
@@ -93,7 +95,12 @@ export function makeAgent(platform: Platform): Agent {
       result.reused = conn.sessionReused;
       result.miss = conn.sessionMiss;
       if (input.echo !== undefined) await echo(conn, input.echo, result);
-      else {
+      else if (input.fetch !== undefined) {
+        for (const path of input.fetch) {
+          const response = await platform.fetchOver(conn, `https://${hostname}:${port}${path}`);
+          result.received += await response.text();
+        }
+      } else {
         await conn.write(encoder.encode(input.send ?? GET));
         await readAll(conn, result);
       }

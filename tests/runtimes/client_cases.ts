@@ -330,6 +330,33 @@ const early: Case = {
   },
 };
 
+const http: Case = {
+  name: "speaks HTTP/1.1 over one connection, request after request",
+  async fn(runtime) {
+    const clients = new Set<number>();
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {}, ...serverCert("ec_p256") },
+      (request, { remoteAddr }) => {
+        clients.add(remoteAddr.port);
+        const { pathname } = new URL(request.url);
+        // A stream has no length: it goes in chunks.
+        return new Response(
+          ReadableStream.from([`${pathname} `, "\n"]).pipeThrough(
+            new TextEncoderStream(),
+          ),
+        );
+      },
+    );
+    const { received, error } = await runtime.call("visit", {
+      port: server.addr.port,
+      options: { ...EC, alpnProtocols: ["http/1.1"] },
+      fetch: ["/first", "/second", "/third"],
+    });
+    assertEquals([error, received], [undefined, "/first \n/second \n/third \n"]);
+    assertEquals(clients.size, 1);
+  },
+};
+
 /** All of them. */
 export const CLIENT_CASES: readonly Case[] = [
   ...handshakes,
@@ -337,4 +364,5 @@ export const CLIENT_CASES: readonly Case[] = [
   ...ends,
   ...resumptions,
   early,
+  http,
 ];

@@ -26,6 +26,8 @@ export interface VisitInput {
   send?: string;
   /** Read a line, then send so many bytes and have them back. */
   echo?: number;
+  /** Ask for these paths by HTTP/1.1, one after the other, instead; the bodies come back. */
+  fetch?: string[];
 }
 
 /** What an error of any kind is to a test. */

@@ -7,11 +7,17 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { NODE_LTS, npmPackage, npmProgram, output, TYPESCRIPT, WRANGLER } from "../npm.ts";
+import {
+  NODE_LTS,
+  npmPackage,
+  npmProgram,
+  output,
+  TYPESCRIPT,
+  WORKERS_TYPES,
+  WRANGLER,
+} from "../npm.ts";
 
 const EXAMPLE = fileURLToPath(new URL("../../examples/worker/", import.meta.url));
-/** Types of what workerd has. */
-const WORKERS_TYPES = "@cloudflare/workers-types@5.20261117.1";
 
 /** A folder with the example and what it imports. */
 export interface Example extends AsyncDisposable {

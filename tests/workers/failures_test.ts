@@ -58,20 +58,24 @@ async function failure(worker: WorkerProcess) {
   return { status: response.status, code, alert };
 }
 
-Deno.test("no engine is started before a connection needs it, and then one for all", async () => {
-  await using server = await startOpensslServer({ www: "www" });
-  await using worker = await start(server.port);
-  const none = { compiled: 0, instantiated: 0 };
-  const once = { compiled: 0, instantiated: 1 };
-  assertEquals((await fetch(worker.url)).status, 404);
-  assertEquals((await fetch(new URL("tunnel", worker.url))).status, 404);
-  assertEquals(await counts(worker), { whenLoaded: none, now: none });
-  await worker.ask();
-  assertEquals(await counts(worker), { whenLoaded: none, now: once });
-  await worker.ask();
-  await visitTunnel(worker.tunnel, "TLSv1.3");
-  assertEquals(await counts(worker), { whenLoaded: none, now: once });
-});
+Deno.test(
+  "no engine is started before a connection needs it, and then one for all",
+  needs("openssl"),
+  async () => {
+    await using server = await startOpensslServer({ www: "www" });
+    await using worker = await start(server.port);
+    const none = { compiled: 0, instantiated: 0 };
+    const once = { compiled: 0, instantiated: 1 };
+    assertEquals((await fetch(worker.url)).status, 404);
+    assertEquals((await fetch(new URL("tunnel", worker.url))).status, 404);
+    assertEquals(await counts(worker), { whenLoaded: none, now: none });
+    await worker.ask();
+    assertEquals(await counts(worker), { whenLoaded: none, now: once });
+    await worker.ask();
+    await visitTunnel(worker.tunnel, "TLSv1.3");
+    assertEquals(await counts(worker), { whenLoaded: none, now: once });
+  },
+);
 
 Deno.test(
   "a put that is slower than the response is complete, as waitUntil waits for it",

@@ -5,6 +5,7 @@
 
 // Bundled with the package's entry for browsers, where this name is the entry for Deno.
 import * as entry from "@reprise/tls";
+import { fetchOver } from "@reprise/tls/http";
 import { webSocketStreams } from "@reprise/tls/web_socket";
 import { fromHex, makeAgent, perform, toHex } from "../agent.ts";
 import type { Answer } from "../protocol.ts";
@@ -28,6 +29,7 @@ library.provideEngine(await WebAssembly.compileStreaming(fetch("reprise.wasm")))
 
 const agent = makeAgent({
   library,
+  fetchOver,
   version: `Chromium ${/Chrome\/([\d.]+)/.exec(navigator.userAgent)?.[1]}`,
   connect: async (options) => await library.startTls(await tunnel(`tcp/${options.port}`), options),
   store: () =>

@@ -1,6 +1,7 @@
 /** The agent in Deno: the sources as they are, sessions in Deno KV. */
 
 import * as library from "../../../mod.ts";
+import { fetchOver } from "../../../src/http/mod.ts";
 import { denoKvStore } from "../../../src/stores/deno_kv.ts";
 import { makeAgent } from "../agent.ts";
 import { serveLines } from "./lines.ts";
@@ -10,6 +11,7 @@ let kv: Deno.Kv | undefined;
 
 const agent = makeAgent({
   library,
+  fetchOver,
   version: `Deno ${Deno.version.deno}`,
   connect: library.connectTls,
   store: async () => denoKvStore(kv ??= await Deno.openKv(`${folder}/sessions.kv`)),

@@ -5,6 +5,7 @@ import process from "node:process";
 import { Readable } from "node:stream";
 // Bundled beside a folder that has it.
 import * as library from "@reprise/tls";
+import { fetchOver } from "@reprise/tls/http";
 import { fileStore } from "@reprise/tls/stores/file";
 import { type SqliteDatabase, sqliteStore } from "@reprise/tls/stores/sqlite";
 import { makeAgent } from "../agent.ts";
@@ -28,6 +29,7 @@ async function store() {
 
 const agent = makeAgent({
   library,
+  fetchOver,
   version: bun ? `Bun ${bun}` : `Node ${process.versions.node}`,
   connect: library.connectTls,
   store,

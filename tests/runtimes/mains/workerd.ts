@@ -4,6 +4,7 @@
 // @ts-ignore: workerd has it
 import { connect } from "cloudflare:sockets";
 import * as library from "@reprise/tls";
+import { fetchOver } from "@reprise/tls/http";
 import {
   type DurableNamespace,
   durableObjectStore,
@@ -25,6 +26,7 @@ let agent: Agent | undefined;
 function agentOf(env: Env): Agent {
   return agent ??= makeAgent({
     library,
+    fetchOver,
     version: "workerd", // it does not tell which
     connect(options) {
       const { readable, writable } = connect({ hostname: "127.0.0.1", port: options.port });

@@ -1,0 +1,101 @@
+/**
+ * The options of `fetchOver()`: their defaults and checks.
+ *
+ * Rule: each one has an effect. What `fetch` knows and this does not (`redirect`, `credentials`,
+ * `cache`, …) is a `TypeError`, not silence.
+ *
+ * @module
+ */
+
+import { badOption, checkInteger, checkKnown, checkSignal, checkTimeout } from "../options.ts";
+
+/** Options of `fetchOver()`. */
+export interface FetchOverOptions {
+  /** As in `RequestInit`. CONNECT and TRACE are refused. */
+  method?: string;
+  /** As in `RequestInit`; in place of those of the `Request`. */
+  headers?: ConstructorParameters<typeof Headers>[0];
+  /** As in `RequestInit`; a stream needs no `duplex`. */
+  body?: NonNullable<RequestInit["body"]> | null;
+  /** Aborts and closes the connection. The signal of the `Request` counts as well. */
+  signal?: AbortSignal | null;
+  /** Of a response's status line and fields, in bytes. Default: 65,536. */
+  maxHeadBytes?: number;
+  /** How many fields a response, and its trailers, may have. Default: 256. */
+  maxHeaderCount?: number;
+  /** Of a response's body, in bytes; `Infinity`, the default, for none. */
+  maxBodyBytes?: number;
+  /** How many 1xx responses may come before the final one. Default: 16. */
+  maxInterimResponses?: number;
+  /** Of all chunk extensions of a response, in bytes. They are skipped. Default: 16,384. */
+  maxChunkExtensionBytes?: number;
+  /** Of a response's trailers, in bytes. They are checked and dropped. Default: 16,384. */
+  maxTrailerBytes?: number;
+  /**
+   * How much of a request's body, in bytes, waits at most 50 ms for its end, so that
+   * Content-Length can be sent. A longer or slower one is sent in chunks. Default: 65,536.
+   */
+  maxBufferedBody?: number;
+  /** From the end of the request to the end of the response's head, in ms. Default: 60,000. */
+  headTimeout?: number;
+  /**
+   * For the next bytes of a response's body, while somebody reads it, and for the connection to take
+   * bytes of the request, in ms. Default: 60,000.
+   */
+  idleTimeout?: number;
+}
+
+/** The limits among the options, checked. */
+export type Limits = Required<
+  Omit<FetchOverOptions, "method" | "headers" | "body" | "signal">
+>;
+
+const COUNTS = {
+  maxHeadBytes: { fallback: 64 * 1024, min: 64 },
+  maxHeaderCount: { fallback: 256, min: 0 },
+  maxInterimResponses: { fallback: 16, min: 0 },
+  maxChunkExtensionBytes: { fallback: 16 * 1024, min: 0 },
+  maxTrailerBytes: { fallback: 16 * 1024, min: 0 },
+  maxBufferedBody: { fallback: 64 * 1024, min: 0 },
+};
+const LARGEST_COUNT = 16 * 1024 * 1024;
+const TIMEOUT_MS = 60_000;
+
+const KNOWN = [
+  "method",
+  "headers",
+  "body",
+  "signal",
+  "maxBodyBytes",
+  "headTimeout",
+  "idleTimeout",
+  ...Object.keys(COUNTS),
+];
+
+/** Checks all options; returns the limits with their defaults. */
+export function checkOptions(options: FetchOverOptions): Limits {
+  checkKnown(options, KNOWN, "fetchOver() options");
+  checkSignal("signal", options.signal ?? undefined);
+  const count = (name: keyof typeof COUNTS): number => {
+    const { fallback, min } = COUNTS[name];
+    const value = options[name];
+    return value === undefined ? fallback : checkInteger(name, value, min, LARGEST_COUNT);
+  };
+  return {
+    maxHeadBytes: count("maxHeadBytes"),
+    maxHeaderCount: count("maxHeaderCount"),
+    maxInterimResponses: count("maxInterimResponses"),
+    maxChunkExtensionBytes: count("maxChunkExtensionBytes"),
+    maxTrailerBytes: count("maxTrailerBytes"),
+    maxBufferedBody: count("maxBufferedBody"),
+    maxBodyBytes: checkBodyBytes(options.maxBodyBytes),
+    headTimeout: checkTimeout("headTimeout", options.headTimeout, TIMEOUT_MS),
+    idleTimeout: checkTimeout("idleTimeout", options.idleTimeout, TIMEOUT_MS),
+  };
+}
+
+function checkBodyBytes(value: unknown): number {
+  if (value === undefined || value === Infinity) return Infinity;
+  if (typeof value !== "number") badOption("maxBodyBytes", "a number of bytes", value);
+  return checkInteger("maxBodyBytes", value, 0, Number.MAX_SAFE_INTEGER);
+}

@@ -5,8 +5,8 @@
  * - A server here ends its side with a FIN and keeps reading until the client is done, so that an
  *   end is an end. Only `startResettingServer` makes an RST.
  * - `await using` closes the listener and every connection, and waits for all that was under way.
- * - The proxy takes its faults when it accepts: change `fromClient` and `fromServer` between
- *   connections. Offsets count the bytes of one direction of one connection.
+ * - The proxy takes its faults and its target when it accepts: change `fromClient`, `fromServer` and
+ *   `targetPort` between connections. Offsets count the bytes of one direction of one connection.
  * - The proxy knows the five bytes of a record's header, and nothing else of TLS.
  *
  * @module
@@ -101,6 +101,8 @@ export interface ProxiedConnection {
 export interface TcpProxy extends RawServer {
   fromClient: Faults;
   fromServer: Faults;
+  /** Another one is another server at the same address. */
+  targetPort: number;
   /** In the order of their opening. They stay here after their end. */
   readonly connections: ProxiedConnection[];
 }
@@ -114,7 +116,7 @@ export function startTcpProxy(
     const down = new Recording();
     connections.push({ fromClient: () => up.bytes(), fromServer: () => down.bytes() });
     const faults = { up: new Faulty(proxy.fromClient), down: new Faulty(proxy.fromServer) };
-    const server = own(await Deno.connect({ hostname: "127.0.0.1", port: targetPort }));
+    const server = own(await Deno.connect({ hostname: "127.0.0.1", port: proxy.targetPort }));
     server.setNoDelay(true);
     await Promise.all([
       forward(client, server, up, faults.up, signal),
@@ -126,6 +128,7 @@ export function startTcpProxy(
     accepted: () => listener.accepted(),
     fromClient,
     fromServer,
+    targetPort,
     connections,
     [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
   };

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionMiss } from "../../mod.ts";
 import { movedClock } from "../interop/clock.ts";
+import { startTcpProxy } from "../peers/raw.ts";
 import {
   type EchoServer,
   firstVisit,
@@ -134,17 +135,14 @@ for (const { version, lookup } of VERSIONS) {
 
   Deno.test(`${version}: a session of another context on the same store is refused`, async () => {
     const store = new ScriptedStore();
-    let session: Uint8Array;
-    let port: number;
-    {
-      await using one = await startEchoServer(statefulContext(store));
-      session = await firstVisit(one, version);
-      port = one.port;
-    }
-    // On the same port, or the client would not offer it.
+    await using one = await startEchoServer(statefulContext(store));
     const revoked = statefulContext(store, {}, { revocationEpoch: 1 });
-    await using other = await startEchoServer(revoked, { port });
-    assertEquals((await visit(other.port, version, session)).reused, false);
+    await using other = await startEchoServer(revoked);
+    // Both at one address, or the client would not offer it.
+    await using proxy = startTcpProxy({ targetPort: one.port });
+    const session = await firstVisit({ ...one, port: proxy.port }, version);
+    proxy.targetPort = other.port;
+    assertEquals((await visit(proxy.port, version, session)).reused, false);
     assertEquals(newest(other), [false, "tampered"]);
   });
 

@@ -4,6 +4,8 @@ import { join } from "node:path";
 
 export const repo: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
 export const crate: string = join(repo, "wasm");
+/** ChaCha20-Poly1305, a crate of its own. */
+export const chacha: string = join(crate, "chacha");
 /** The committed output. */
 export const pkg: string = join(crate, "pkg");
 /** Cargo's own output, kept between builds. */

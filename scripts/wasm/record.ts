@@ -18,7 +18,11 @@ const SOURCES = [
   "wasm/Cargo.toml",
   "wasm/Cargo.lock",
   "wasm/upstream/Cargo.lock",
+  "wasm/aes_gcm/Cargo.toml",
+  "wasm/aes_gcm/src",
   "wasm/src",
+  "wasm/chacha/Cargo.toml",
+  "wasm/chacha/src",
   "scripts/build_wasm.ts",
   "scripts/wasm",
 ];

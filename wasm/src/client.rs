@@ -18,8 +18,9 @@ use wasm_bindgen::prelude::*;
 
 use crate::clock::{self, HostClock};
 use crate::credentials::{credentials, private_key};
-use crate::engine::{Ask, Connection, EarlyData, Handshake, Sessions};
+use crate::engine::{Connection, EarlyData, Sessions};
 use crate::error::EngineError;
+use crate::handshake::{Ask, Handshake};
 use crate::key_log::KeyLogLines;
 use crate::one_shot_store::{GroupHints, OneShotStore};
 use crate::provider;

@@ -7,6 +7,7 @@ use rustls::Error;
 use rustls::crypto::{Credentials, Identity};
 
 use crate::error::EngineError;
+use crate::provider::KEY_PROVIDER;
 
 /// A key by its kind: PKCS#8, SEC1 or PKCS#1.
 pub(crate) fn private_key(kind: &str, der: Vec<u8>) -> Result<PrivateKeyDer<'static>, EngineError> {
@@ -25,8 +26,7 @@ pub(crate) fn credentials(
 ) -> Result<Credentials, EngineError> {
     let identity = Identity::from_cert_chain(chain)
         .map_err(|_| EngineError::option("Option \"cert\" has no certificate".into()))?;
-    let key = rustls_ring::DEFAULT_PROVIDER
-        .key_provider
+    let key = KEY_PROVIDER
         .load_private_key(key)
         .map_err(|error| EngineError::option(format!("Option \"key\" is bad: {error}")))?;
     Credentials::new(Arc::new(identity), key).map_err(|error| match error {

@@ -16,14 +16,14 @@
 //! one that is moved to another purpose, context or binding does not open. Keys are found by
 //! their id, never by trial.
 
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use chacha::{ChaCha20Poly1305, TAG};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroize;
 
 const VERSION: u8 = 1;
 const KEY_ID: usize = 16;
 const SALT: usize = 32;
-const TAG: usize = 16;
 const HEADER: usize = 1 + KEY_ID;
 pub(crate) const OVERHEAD: usize = HEADER + SALT + TAG;
 /// A key of a ring on its way in: id, then secret.
@@ -53,16 +53,15 @@ impl KeyType for Okm {
     }
 }
 
-fn derive(ring_key: &[u8], salt: &[u8], to: &Binding<'_>) -> (LessSafeKey, Nonce) {
+fn derive(ring_key: &[u8], salt: &[u8], to: &Binding<'_>) -> (ChaCha20Poly1305, [u8; 12]) {
     let prk = Salt::new(HKDF_SHA256, salt).extract(ring_key);
     let info = [to.purpose.as_bytes(), &[0], to.fingerprint, to.binding];
     let mut okm = [0; 32 + 12];
     prk.expand(&info, Okm).and_then(|okm_| okm_.fill(&mut okm)).expect("44 bytes can be derived");
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &okm[..32]).expect("32 bytes are a key");
-    let nonce = Nonce::try_assume_unique_for_key(&okm[32..]).expect("12 bytes are a nonce");
-    okm.fill(0);
-    core::hint::black_box(&okm);
-    (LessSafeKey::new(key), nonce)
+    let (key, nonce) = okm.split_first_chunk().expect("44 bytes begin with 32");
+    let derived = (ChaCha20Poly1305::new(key), nonce.try_into().expect("12 bytes are left"));
+    okm.zeroize();
+    derived
 }
 
 /// Seals under the first key of a ring. `None`: there is no key, or no randomness.
@@ -75,11 +74,10 @@ pub(crate) fn seal(ring: &[u8], to: &Binding<'_>, plain: &[u8]) -> Option<Vec<u8
     SystemRandom::new().fill(&mut salt).ok()?;
     envelope.extend_from_slice(&salt);
     let (key, nonce) = derive(secret, &salt, to);
-    let mut sealed = plain.to_vec();
-    let aad = Aad::from(&envelope[..HEADER]);
-    let tag = key.seal_in_place_separate_tag(nonce, aad, &mut sealed).ok()?;
-    envelope.extend_from_slice(&sealed);
-    envelope.extend_from_slice(tag.as_ref());
+    envelope.extend_from_slice(plain);
+    let (head, data) = envelope.split_at_mut(HEADER + SALT);
+    let tag = key.seal(&nonce, &head[..HEADER], data);
+    envelope.extend_from_slice(&tag);
     Some(envelope)
 }
 
@@ -92,16 +90,13 @@ pub(crate) fn open(ring: &[u8], to: &Binding<'_>, envelope: &[u8]) -> Result<Vec
         return Err(Unopened::Tampered);
     }
     let (header, rest) = envelope.split_at(HEADER);
-    let (salt, ciphertext) = rest.split_at(SALT);
+    let (salt, rest) = rest.split_at(SALT);
+    let (ciphertext, tag) = rest.split_last_chunk().ok_or(Unopened::Tampered)?;
     let entry = ring.chunks_exact(RING_ENTRY).find(|entry| entry[..KEY_ID] == header[1..]);
     let secret = &entry.ok_or(Unopened::WrongKey)?[KEY_ID..];
     let (key, nonce) = derive(secret, salt, to);
     let mut plain = ciphertext.to_vec();
-    let len = key
-        .open_in_place(nonce, Aad::from(header), &mut plain)
-        .map_err(|_| Unopened::Tampered)?
-        .len();
-    plain.truncate(len);
+    key.open(&nonce, header, &mut plain, tag).map_err(|_| Unopened::Tampered)?;
     Ok(plain)
 }
 

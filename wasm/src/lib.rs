@@ -22,6 +22,7 @@ mod credentials;
 mod engine;
 mod envelope;
 mod error;
+mod handshake;
 mod input_buffer;
 mod key_log;
 mod one_shot_store;

@@ -15,9 +15,10 @@ use wasm_bindgen::prelude::*;
 
 use crate::client_hello::{ClientHello, HelloReader, Parsed};
 use crate::clock::{self, HostClock};
-use crate::engine::{Ask, Connection, EarlyData, Handshake, Sessions};
+use crate::engine::{Connection, EarlyData, Sessions};
 use crate::envelope::{self, Binding};
 use crate::error::EngineError;
+use crate::handshake::{Ask, Handshake};
 use crate::key_log::KeyLogLines;
 use crate::provider;
 use crate::sealing::unopened;

@@ -6,8 +6,9 @@ use rustls::server::{ServerHandshake, Tls13Tickets};
 use wasm_bindgen::prelude::*;
 
 use crate::clock;
-use crate::engine::{Connection, Handshake, Sessions};
+use crate::engine::{Connection, Sessions};
 use crate::error::EngineError;
+use crate::handshake::Handshake;
 use crate::provider::suite_selector;
 use crate::server::ServerHello;
 use crate::server_credentials::ServerCredentials;

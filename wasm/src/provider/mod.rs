@@ -1,34 +1,47 @@
-//! The crypto provider: rustls-ring's primitives, in an order made for wasm, with the signatures
-//! of chains remembered.
+//! The crypto provider: rustls-ring's primitives, in an order made for wasm, with a
+//! ChaCha20-Poly1305 and an AES-GCM of our own and the signatures of chains remembered.
 //!
-//! ChaCha20-Poly1305 is first: AES has no hardware here and runs at a seventh of its speed.
+//! ChaCha20-Poly1305 is first: AES has no hardware here.
 
+mod aes_gcm_suites;
+mod chacha20_poly1305;
 mod remembered;
 mod suite_selector;
 
 pub(crate) use remembered::ALL as CHAIN_ALGORITHMS;
 pub(crate) use suite_selector::suite_selector;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use rustls::crypto::{CipherSuite, CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::crypto::{
+    CipherSuite, CryptoProvider, KeyProvider, SecureRandom, TicketerFactory,
+    WebPkiSupportedAlgorithms,
+};
 use rustls::{Tls12CipherSuite, Tls13CipherSuite};
-use rustls_ring::cipher_suite as suite;
 
 static TLS13_SUITES: &[&Tls13CipherSuite] = &[
-    suite::TLS13_CHACHA20_POLY1305_SHA256,
-    suite::TLS13_AES_128_GCM_SHA256,
-    suite::TLS13_AES_256_GCM_SHA384,
+    &chacha20_poly1305::TLS13,
+    aes_gcm_suites::TLS13_AES_128_GCM_SHA256,
+    aes_gcm_suites::TLS13_AES_256_GCM_SHA384,
 ];
 
 static TLS12_SUITES: &[&Tls12CipherSuite] = &[
-    suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    &chacha20_poly1305::TLS12_ECDSA,
+    &chacha20_poly1305::TLS12_RSA,
+    aes_gcm_suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    aes_gcm_suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    aes_gcm_suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    aes_gcm_suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 ];
+
+/// The parts of rustls-ring's provider are taken out of it here, while compiling: where code has the
+/// whole, all suites of ring are linked in.
+const RING: &CryptoProvider = &rustls_ring::DEFAULT_PROVIDER;
+static SECURE_RANDOM: &dyn SecureRandom = RING.secure_random;
+pub(crate) static KEY_PROVIDER: &dyn KeyProvider = RING.key_provider;
+static TICKETER_FACTORY: &dyn TicketerFactory = RING.ticketer_factory;
+static SIGNATURES: WebPkiSupportedAlgorithms = RING.signature_verification_algorithms;
 
 /// A provider with the named suites; all where none is named.
 pub(crate) fn provider(allowed: &[u16]) -> CryptoProvider {
@@ -44,8 +57,11 @@ pub(crate) fn provider(allowed: &[u16]) -> CryptoProvider {
             .copied()
             .filter(|s| wanted(s.common.suite))
             .collect(),
+        kx_groups: Cow::Borrowed(rustls_ring::DEFAULT_KX_GROUPS),
         signature_verification_algorithms: algorithms(),
-        ..rustls_ring::DEFAULT_PROVIDER
+        secure_random: SECURE_RANDOM,
+        key_provider: KEY_PROVIDER,
+        ticketer_factory: TICKETER_FACTORY,
     }
 }
 
@@ -81,6 +97,6 @@ pub(crate) fn with_first(provider: &CryptoProvider, first: u16) -> Arc<CryptoPro
 
 /// Chains go through the memory; a handshake's own signature is new each time and does not.
 fn algorithms() -> WebPkiSupportedAlgorithms {
-    let handshake = rustls_ring::DEFAULT_PROVIDER.signature_verification_algorithms.mapping();
-    WebPkiSupportedAlgorithms::new(remembered::ALL, handshake).expect("there are algorithms")
+    WebPkiSupportedAlgorithms::new(remembered::ALL, SIGNATURES.mapping())
+        .expect("there are algorithms")
 }

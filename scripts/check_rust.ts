@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * Checks the Rust side: `deno task check:rust`. Format, clippy, the tests that need no wasm, and
  * those of ChaCha20-Poly1305 and of AES-GCM once more in wasm, where other instructions compute them.

@@ -9,6 +9,8 @@
 
 /** A time limit is over after so many turns of the event loop, or later. */
 const SLICES = 4;
+/** A timer cannot wait for longer: 25 days. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** One signal of a time limit and a caller's signal, with a clean end. */
 export interface Deadline {
@@ -36,7 +38,7 @@ export function deadline(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const countDown = () => {
     if (left-- === 0) controller.abort(timedOut());
-    else timer = setTimeout(countDown, milliseconds / SLICES);
+    else timer = setTimeout(countDown, Math.min(milliseconds / SLICES, LONGEST_MS));
   };
   if (Number.isFinite(milliseconds)) countDown();
   const aborted = new Promise<never>((_, reject) => {

@@ -409,6 +409,11 @@ export class EngineConnection {
     }));
   }
 
+  /** Wipes what calls left on the stack: the keys of a handshake that is over, for one. */
+  wipeStack(): void {
+    this.#instance.wipeStack();
+  }
+
   /** Has `callback` called if the engine panics before the connection is freed. */
   whenPanicked(callback: () => void): void {
     this.#forgetPanic = this.#instance.whenPanicked(callback);

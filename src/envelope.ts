@@ -58,7 +58,11 @@ export function seal(
 ): Uint8Array {
   const ring = sealingKeysInternals.ring(keys);
   const { purpose, fingerprint = NOTHING, binding = NOTHING } = to;
-  return instance.call((exports) => exports.seal(ring, purpose, fingerprint, binding, plain));
+  try {
+    return instance.call((exports) => exports.seal(ring, purpose, fingerprint, binding, plain));
+  } finally {
+    instance.wipeStack();
+  }
 }
 
 /** Opens with the key of the ring that has the envelope's id. */
@@ -79,6 +83,8 @@ export function open(
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { miss: error.reason as "version" | "wrong_key" | "tampered" };
+  } finally {
+    instance.wipeStack();
   }
 }
 

@@ -51,6 +51,7 @@ export async function driveHandshake(side: HandshakeSide, pump: Pump): Promise<v
     }
     if (connection.error !== undefined) throw connection.error;
   }
+  connection.wipeStack();
   await flush();
 }
 

@@ -39,11 +39,12 @@ export class Puts {
     return own.length === 0 ? undefined : Promise.allSettled(own.map(([put]) => put));
   }
 
-  /** Waits until none is under way. */
+  /** Waits for those under way; not for what begins meanwhile, or it might never end. */
   async settled(): Promise<void> {
-    while (this.size > 0) {
+    const own = [...this.#underWay.keys()];
+    while (this.size > 0 && own.some((put) => this.#underWay.has(put))) {
       using limit = deadline(LOOK_AGAIN_MS, undefined, () => new Error("late"));
-      await limit.race(Promise.allSettled(this.#underWay.keys())).catch(() => {});
+      await limit.race(Promise.allSettled(own)).catch(() => {});
     }
   }
 }

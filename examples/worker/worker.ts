@@ -115,7 +115,9 @@ async function tunnel(env: Env, ctx: ExecutionContext): Promise<Response> {
 async function serve(streams: ByteStreams, context: ServerContext): Promise<void> {
   try {
     await using conn = await acceptTls(streams, { context });
-    await readHead(conn);
+    // Who says nothing does not hold the tunnel for ever.
+    const timer = setTimeout(() => conn.close(), 10_000);
+    await readHead(conn).finally(() => clearTimeout(timer));
     const { protocol, resumed } = await conn.handshake();
     const said = JSON.stringify({ protocol, resumed, miss: conn.sessionMiss });
     await conn.write(new TextEncoder().encode(`HTTP/1.0 200 OK\r\n\r\n${said}\n`));

@@ -5,17 +5,22 @@
 import { join } from "node:path";
 import { chacha, target } from "../wasm/places.ts";
 import { run } from "../wasm/run.ts";
-import type { Toolchain } from "../wasm/toolchain.ts";
+import { encodedRustflags, type Toolchain } from "../wasm/toolchain.ts";
+import { optimize } from "../wasm/wasm_opt.ts";
 
-/** Builds `wasm/chacha/examples/in_wasm.rs` with vectors, runs each of its cases, and measures. */
-export async function checkChacha({ cargo, cargoArgs, env }: Toolchain): Promise<void> {
+/** As the engine is compiled and optimised: builds `wasm/chacha/examples/in_wasm.rs` with vectors, runs each of its cases, and measures. */
+export async function checkChacha(toolchain: Toolchain): Promise<void> {
+  const { cargo, cargoArgs, env } = toolchain;
   const folder = join(target, "in_wasm");
   const wasm = ["--target", "wasm32-unknown-unknown", ...cargoArgs];
+  const flags = await encodedRustflags(toolchain);
   await run(cargo, ["build", "--locked", "--release", "--example", "in_wasm", ...wasm], {
     cwd: chacha,
-    env: { ...env, CARGO_TARGET_DIR: folder, RUSTFLAGS: "-Ctarget-feature=+simd128" },
+    env: { ...env, CARGO_TARGET_DIR: folder, CARGO_ENCODED_RUSTFLAGS: flags },
   });
-  const file = join(folder, "wasm32-unknown-unknown", "release", "examples", "in_wasm.wasm");
+  const examples = join(folder, "wasm32-unknown-unknown", "release", "examples");
+  const file = join(examples, "in_wasm.opt.wasm");
+  await optimize(join(examples, "in_wasm.wasm"), file, env);
   const say = (text: number, length: number) => {
     const bytes = new Uint8Array(exports.memory.buffer, text, length);
     console.log(new TextDecoder().decode(bytes));

@@ -47,8 +47,10 @@ export interface HttpErrorInit {
  * | `ERR_HTTP_UPGRADE` | the server switched protocols, which no request asks for |
  * | `ERR_HTTP_BODY_LENGTH` | the request's body is longer or shorter than its Content-Length |
  *
- * After the first two a request can be sent again elsewhere without a second thought; after
- * `ERR_HTTP_CLOSED` if doing it twice does no harm (RFC 9110 §9.2.2), as the server may have seen it.
+ * After the first two a request can be sent again elsewhere: the server has seen nothing of it. Its
+ * body, if it is a stream, may have been read meanwhile, where the connection ended in that moment:
+ * `clone()` a `Request` that is to be sent again. After `ERR_HTTP_CLOSED` send it again if doing it
+ * twice does no harm (RFC 9110 §9.2.2), as the server may have seen it.
  *
  * @example
  * ```ts

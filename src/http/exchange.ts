@@ -40,6 +40,8 @@ export class Exchange {
   #sent: boolean | undefined;
   #sendingStopped = false;
   #persistent = false;
+  /** Of the final head. */
+  #status = 0;
   /** A byte of the answer has come. */
   #answered = false;
   /** The final head is there. */
@@ -65,7 +67,7 @@ export class Exchange {
       // Nothing was sent: another request may follow, but for an abort.
       if (this.#over) throw this.#failure!.error;
       this.#finish();
-      this.#request.body.cancel(error);
+      this.#request.body.leave(error);
       this.#link.release();
       throw error;
     }
@@ -81,6 +83,8 @@ export class Exchange {
 
   async #prepare(): Promise<void> {
     await this.#link.open();
+    // Before the body is touched: it can then be sent on another connection.
+    if (!this.#over) this.#link.checkQuiet();
     await this.#request.body.measure(this.#limits.maxBufferedBody);
     if (!this.#over) this.#link.checkQuiet();
   }
@@ -189,6 +193,7 @@ export class Exchange {
     const { method, close, body } = this.#request;
     const { framing, persistent } = framingOf(head, method);
     this.#persistent = persistent && !close;
+    this.#status = head.status;
     this.#headed = true;
     const { maxBodyBytes } = this.#limits;
     if (framing.kind === "length" && framing.length > maxBodyBytes) {
@@ -303,7 +308,16 @@ export class Exchange {
       this.#stopSending(new Error("The response is complete"));
       return false;
     }
-    return await this.#unlessStopped(this.#sending);
+    // Who refused may never read the rest.
+    const patience = this.#status >= 300 ? LAST_WORDS_MS : Infinity;
+    const over = Symbol();
+    using limit = deadline(patience, this.#stop.signal, () => over);
+    try {
+      return await limit.race(this.#sending);
+    } catch (error) {
+      if (error !== over) throw error;
+      return false;
+    }
   }
 
   async #unlessStopped<T>(promise: Promise<T>): Promise<T> {

@@ -65,7 +65,7 @@ export async function fetchOver(
   checkConn(conn);
   const limits = checkOptions(options);
   const request = prepare(input, options);
-  for (const signal of request.signals) signal.throwIfAborted();
+  for (const signal of request.signals) if (signal.aborted) throw signal.reason;
   const link = linkOf(conn);
   link.begin();
   return await new Exchange(link, request, limits).run();

@@ -24,6 +24,7 @@ export function linkOf(conn: HttpConn): Link {
 /**
  * Whether `fetchOver()` would take the connection now: no response is being read, the server keeps
  * it open, and nothing went wrong. A server may close it in the next moment, so a `true` is no promise.
+ * In Workers a connection is of use in the request that opened it only, whatever this says.
  *
  * @example
  * ```ts ignore
@@ -72,7 +73,7 @@ export class Link {
   /** Before the first request: is it HTTP/1.1 that was agreed on? Then begins to listen. */
   async open(): Promise<void> {
     if (this.#opened) return;
-    const protocol = (await this.conn.handshake?.())?.alpnProtocol;
+    const protocol = (await this.#handshake())?.alpnProtocol;
     if (protocol && protocol !== "http/1.1") {
       this.retire(`its protocol is "${protocol}"`);
       throw new HttpError(
@@ -82,6 +83,15 @@ export class Link {
     }
     this.#opened = true;
     this.input.fill();
+  }
+
+  async #handshake(): Promise<{ alpnProtocol?: string | null } | undefined> {
+    try {
+      return await this.conn.handshake?.();
+    } catch (error) {
+      this.retire("its handshake failed", error);
+      throw error;
+    }
   }
 
   /** Throws where something came that no request of ours asked for. */

@@ -11,7 +11,7 @@ import { badOption, checkInteger, checkKnown, checkSignal, checkTimeout } from "
 
 /** Options of `fetchOver()`. */
 export interface FetchOverOptions {
-  /** As in `RequestInit`. CONNECT and TRACE are refused. */
+  /** As in `RequestInit`. CONNECT, TRACE and TRACK are refused. */
   method?: string;
   /** As in `RequestInit`; in place of those of the `Request`. */
   headers?: ConstructorParameters<typeof Headers>[0];

@@ -81,7 +81,7 @@ export function prepare(
     fields: all.filter(([name]) => !LEFT_OUT.has(name) && !connection.includes(name)),
     close: connection.includes("close"),
     body: own,
-    signals: [request?.signal, options.signal].filter((signal) => signal instanceof AbortSignal),
+    signals: [request?.signal, options.signal].filter(isSignal),
   };
 }
 
@@ -95,6 +95,11 @@ export function headOf({ method, target, host, fields, close, body }: PreparedRe
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
+/** As with {@linkcode isRequest}: it may be of another realm. */
+function isSignal(signal: AbortSignal | null | undefined): signal is AbortSignal {
+  return typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
+}
+
 /** A `Request` of this realm, of a library, or of another realm. */
 function isRequest(input: unknown): input is Request {
   return typeof input === "object" && input !== null && "url" in input && "method" in input;
@@ -105,7 +110,9 @@ function checkMethod(method: unknown): string {
   const upper = method.toUpperCase();
   if (!isToken(method) || REFUSED.has(upper)) {
     throw new TypeError(
-      `Option "method" must be a token other than CONNECT and TRACE, got ${JSON.stringify(method)}`,
+      `Option "method" must be a token other than CONNECT, TRACE and TRACK, got ${
+        JSON.stringify(method)
+      }`,
     );
   }
   return NORMALIZED.has(upper) ? upper : method;

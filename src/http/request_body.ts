@@ -64,12 +64,12 @@ export class RequestBody {
     // A browser without `Request.body`: it can be read at once only.
     if (request.method === "GET" || request.method === "HEAD") return null;
     const stream = new ReadableStream<Uint8Array>({
-      async start(controller) {
+      async pull(controller) {
         const bytes = new Uint8Array(await request.arrayBuffer());
         if (bytes.length > 0) controller.enqueue(bytes);
         controller.close();
       },
-    });
+    }, { highWaterMark: 0 });
     return RequestBody.#ofStream(stream, null);
   }
 
@@ -90,7 +90,8 @@ export class RequestBody {
       const bytes = ArrayBuffer.isView(body)
         ? new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
         : new Uint8Array(body);
-      return new RequestBody({ bytes, length: bytes.length });
+      // As they are now: the caller may go on with the buffer.
+      return new RequestBody({ bytes: bytes.slice(), length: bytes.length });
     }
     if (body instanceof Blob) return RequestBody.#ofStream(body.stream(), body.size, body.type);
     if (body instanceof FormData) {
@@ -189,6 +190,11 @@ export class RequestBody {
     if (this.#length !== null && sent < this.#length) throw this.#mismatch(sent);
     this.exhausted = true;
     if (chunked) yield LAST_CHUNK;
+  }
+
+  /** Nothing was sent: a source that was not read from stays the caller's, to be sent elsewhere. */
+  leave(reason: unknown): void {
+    if (this.#reader !== null) this.cancel(reason);
   }
 
   /** Nothing more is read of it, and its source is told. */

@@ -100,7 +100,9 @@ class Both {
   readonly #maxQueued: number;
   readonly #maxBuffered: number;
   readonly #opened = deferred<void>();
-  readonly #queue: Uint8Array[] = [];
+  #queue: Uint8Array[] = [];
+  /** Where the queue begins: to move the rest for each message would take the square of the time. */
+  #first = 0;
   #queued = 0;
   /** There once nothing more comes: with an error, or without. */
   #end: { error?: Error } | undefined;
@@ -181,11 +183,11 @@ class Both {
   readable(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        while (this.#queue.length === 0 && this.#end === undefined) {
+        while (this.#first === this.#queue.length && this.#end === undefined) {
           await new Promise<void>((resolve) => this.#wake = resolve);
         }
         if (this.#cancelled) return;
-        const next = this.#queue.shift();
+        const next = this.#next();
         if (next !== undefined) {
           this.#queued -= next.length + MESSAGE_OVERHEAD;
           controller.enqueue(next);
@@ -194,12 +196,25 @@ class Both {
       },
       cancel: () => {
         this.#cancelled = true;
-        this.#queue.length = 0;
+        this.#queue = [];
+        this.#first = 0;
         // What is cut off must not look complete.
         this.#close(this.#sending ? CUT_OFF : NORMAL);
         this.#finish();
       },
     }, { highWaterMark: 0 });
+  }
+
+  /** The oldest message that nobody has read. */
+  #next(): Uint8Array | undefined {
+    const next = this.#queue[this.#first];
+    if (next === undefined) return undefined;
+    this.#first++;
+    if (this.#first * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#first);
+      this.#first = 0;
+    }
+    return next;
   }
 
   writable(): WritableStream<Uint8Array> {

@@ -39,10 +39,16 @@ const encoder = new TextEncoder();
 /** What to look for, by a name for the message of a failure. */
 class Secrets {
   readonly #secrets = new Map<string, Uint8Array>();
+  readonly #whole = new Map<string, Uint8Array>();
 
   add(name: string, secret: Uint8Array): void {
     assertGreater(secret.length, PIECE - 1, name);
     this.#secrets.set(name, secret.slice());
+  }
+
+  /** What is a secret as a whole only. */
+  addWhole(name: string, secret: Uint8Array): void {
+    this.#whole.set(name, secret);
   }
 
   get names(): string[] {
@@ -53,6 +59,10 @@ class Secrets {
   found(): string[] {
     const memory = Buffer.from(currentEngine().memory.buffer);
     const found: string[] = [];
+    for (const [name, secret] of this.#whole) {
+      const place = memory.indexOf(secret);
+      if (place >= 0) found.push(`${name}: at 0x${place.toString(16)}`);
+    }
     for (const [name, secret] of this.#secrets) {
       for (let at = 0; at + PIECE <= secret.length; at += PIECE) {
         const place = memory.indexOf(secret.subarray(at, at + PIECE));
@@ -88,8 +98,20 @@ function keyLog(secrets: Secrets, suite: () => CipherSuite): (line: string) => v
     if (!label.includes("TRAFFIC_SECRET")) return;
     const hash = suite().endsWith("SHA384") ? "sha384" : "sha256";
     const keyLength = suite().includes("AES_128") ? 16 : 32;
-    secrets.add(`key of ${label}`, expandLabel(hash, secret, "key", keyLength));
+    const key = expandLabel(hash, secret, "key", keyLength);
+    secrets.add(`key of ${label}`, key);
+    if (suite().includes("AES")) secrets.addWhole(`round key of ${label}`, sliced(key));
   };
+}
+
+/** The first round key as the engine's AES keeps it: a vector for each bit, bytes by rows. */
+function sliced(key: Uint8Array): Uint8Array {
+  const slices = new Uint8Array(8 * 16);
+  for (let at = 0; at < slices.length; at++) {
+    const [bit, row, column] = [at >> 4, at >> 2 & 3, at & 3];
+    slices[at] = key[4 * column + row] >> bit & 1 ? 0xff : 0;
+  }
+  return slices;
 }
 
 /** Text that is nowhere else, not even in part. */
@@ -139,6 +161,12 @@ for (const { suite, ciphers, cert } of CASES) {
     for (const how of ["full", "resumed"]) {
       const conn = await connectTls({ ...options, session });
       assertEquals([conn.sessionReused, conn.sessionMiss], [how === "resumed", null]);
+      // What only the handshake was encrypted with is gone already.
+      const found = secrets.found();
+      assertEquals(found.filter((name) => name.includes("HANDSHAKE")), []);
+      if (/^TLS_AES/.test(suite)) {
+        assertGreater(found.filter((name) => name.startsWith("round key")).length, 1);
+      }
       const line = hexNoise(48);
       const echo = [...line].reverse().join("");
       secrets.add(`written, ${how}`, encoder.encode(line));

@@ -272,3 +272,13 @@ Deno.test("an abort after the response has no effect, and no listener is left", 
   abort.abort();
   assertEquals([canReuse(conn), conn.closes], [true, 0]);
 });
+
+Deno.test("a time limit of centuries is none, not one that is over at once", async () => {
+  const conn = new FakeConn();
+  conn.onWrite = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    conn.feed(["HTTP/1.1 204 x\r\n\r\n"]);
+  };
+  const headTimeout = Number.MAX_SAFE_INTEGER;
+  assertEquals((await fetchOver(conn, URL_A, { headTimeout })).status, 204);
+});

@@ -370,3 +370,25 @@ Deno.test("a stream of what is no bytes is a TypeError, and never completed", as
   await assertRejects(() => fetchOver(conn, URL_A, options), TypeError, "stream of Uint8Array");
   assertEquals(conn.closes, 1);
 });
+
+Deno.test("a signal of another realm counts as well", async () => {
+  const conn = new FakeConn();
+  const reason = new Error("over there");
+  const { signal } = new AbortController();
+  const foreign = Object.assign(Object.create(null), {
+    aborted: true,
+    reason,
+    addEventListener: signal.addEventListener.bind(signal),
+    removeEventListener: signal.removeEventListener.bind(signal),
+  });
+  const request = {
+    url: URL_A,
+    method: "GET",
+    headers: new Headers(),
+    body: null,
+    signal: foreign,
+  };
+  const sent = fetchOver(conn, request as unknown as Request);
+  assertEquals(await rejection(sent), reason);
+  assertEquals(conn.sent, "");
+});

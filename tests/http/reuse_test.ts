@@ -224,3 +224,13 @@ Deno.test("a handshake that fails is the error, and a close() that throws is non
   };
   await httpError(fetchOver(other, URL_A), "ERR_HTTP_MALFORMED");
 });
+
+Deno.test("a connection whose handshake failed takes no request", async () => {
+  const conn = new FakeConn();
+  const failed = new Error("no handshake");
+  conn.handshake = () => Promise.reject(failed);
+  assertEquals(await rejection(fetchOver(conn, URL_A)), failed);
+  assertEquals(canReuse(conn), false);
+  const error = await httpError(fetchOver(conn, URL_A), "ERR_HTTP_NOT_REUSABLE");
+  assertEquals(error.cause, failed);
+});

@@ -246,3 +246,23 @@ Deno.test("a source that goes on after its Content-Length is left, or found out"
   await within(cancelled.promise, "the source is cancelled");
   assertEquals([canReuse(conn), conn.closes], [true, 0]);
 });
+
+Deno.test("a refusal does not wait long for the last piece, which nobody may take", async () => {
+  const conn = new FakeConn();
+  conn.onWrite = (text) => {
+    conn.feed(["HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n"]);
+    return text.endsWith("body") ? new Promise(() => {}) : undefined;
+  };
+  const sent = fetchOver(conn, URL_A, { method: "POST", body: "body", idleTimeout: Infinity });
+  const response = await within(sent, "the response");
+  assertEquals([response.status, canReuse(conn), conn.closes], [413, false, 1]);
+});
+
+Deno.test("bytes are sent as they were when the call was made", async () => {
+  const conn = answering("HTTP/1.1 204 x\r\n\r\n");
+  const body = bytesOf("as it was");
+  const sent = fetchOver(conn, URL_A, { method: "POST", body });
+  body.fill(88);
+  await sent;
+  assert(conn.sent.endsWith("\r\n\r\nas it was"));
+});

@@ -173,6 +173,25 @@ Deno.test("puts that hang hold up one lookup, not each", async () => {
   await bounded(context.settled(), "the puts");
 });
 
+Deno.test("settled() waits for what is under way, not for what begins meanwhile", async () => {
+  await using server = await startServer();
+  const { context, store } = await makePool();
+  const [first, later] = [gate(), gate()];
+  store.on.put = () => first.passed;
+  const one = await connectTo(server, { context });
+  await one.getSession();
+  const settled = context.settled();
+  store.on.put = () => later.passed;
+  store.on.take = () => Promise.resolve(null);
+  const two = await connectTo(server, { context });
+  await two.getSession();
+  first.open();
+  await bounded(settled, "what was under way");
+  later.open();
+  await Promise.all([one.close(), two.close()]);
+  await bounded(context.settled(), "the rest");
+});
+
 Deno.test("more puts under way than are allowed are dropped and counted, not kept", async () => {
   await using server = await startServer({ tickets: 8 });
   const { context, store } = await makePool({ ticketsPerServer: 8 });

@@ -422,3 +422,17 @@ for (const [name, value] of BAD_OPTIONS) {
     assertStringIncludes(error.message, `"${name}"`);
   });
 }
+
+Deno.test("messages of a byte each, read now and then, come in their order", async () => {
+  const socket = new FakeSocket();
+  const { readable } = webSocketStreams(socket);
+  const reader = readable.getReader();
+  const seen: number[] = [];
+  for (let i = 0; i < 3_000; i++) {
+    socket.emit("message", { data: Uint8Array.of(i & 0xff).buffer });
+    if (i % 3 === 0) seen.push((await reader.read()).value![0]);
+  }
+  while (seen.length < 3_000) seen.push((await reader.read()).value![0]);
+  assertEquals(seen, Array.from({ length: 3_000 }, (_, i) => i & 0xff));
+  await reader.cancel();
+});

@@ -11,7 +11,7 @@
 
 use zeroize::Zeroize;
 
-use crate::v128::{V128, permute};
+use crate::v128::{V128, permute, wipe};
 
 pub(crate) const BLOCK: usize = 16;
 /// Blocks of one turn.
@@ -30,8 +30,13 @@ pub(crate) struct Aes {
 pub(crate) struct Counter(Slices);
 
 impl Aes {
+    /// Of no use before `set()`.
+    pub(crate) const fn blank() -> Self {
+        Self { keys: [[[0; 16]; 8]; 15], rounds: 0 }
+    }
+
     /// Expands a key of 16 or 32 bytes.
-    pub(crate) fn new(key: &[u8]) -> Self {
+    pub(crate) fn set(&mut self, key: &[u8]) {
         let words = key.len() / 4;
         let rounds = words + 6;
         let mut expanded = [[0; 4]; 60];
@@ -55,8 +60,8 @@ impl Aes {
             expanded[at] = word;
         }
 
-        let mut keys = [[[0; 16]; 8]; 15];
-        for (round, sliced) in keys.iter_mut().take(rounds + 1).enumerate() {
+        self.rounds = rounds;
+        for (round, sliced) in self.keys.iter_mut().take(rounds + 1).enumerate() {
             let words = &expanded[4 * round..][..4];
             // The constant that the circuit leaves out of the S-box; MixColumns keeps it.
             let constant = if round == 0 { 0 } else { 0x63 };
@@ -71,7 +76,6 @@ impl Aes {
             laid.zeroize();
         }
         expanded.zeroize();
-        Self { keys, rounds }
     }
 
     /// One block alone, for the key of GHASH.
@@ -139,6 +143,12 @@ impl Aes {
         // Back to columns, and every ShiftRows at once: 10 and 14 rounds leave the same shift.
         *state =
             s.map(|block| permute!(block, [0, 6, 8, 14, 1, 7, 9, 15, 2, 4, 10, 12, 3, 5, 11, 13]));
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
     }
 }
 
@@ -364,6 +374,12 @@ fn substitute(s: &mut Slices) {
 mod tests {
     use super::*;
 
+    fn aes(key: &[u8]) -> Aes {
+        let mut aes = Aes::blank();
+        aes.set(key);
+        aes
+    }
+
     /// FIPS 197, appendix C.
     #[test]
     fn fips_197() {
@@ -373,7 +389,7 @@ mod tests {
             (16, 0x69c4_e0d8_6a7b_0430_d8cd_b780_70b4_c55a_u128),
             (32, 0x8ea2_b7ca_5167_45bf_eafc_4990_4b49_6089),
         ] {
-            let encrypted = Aes::new(&key[..key_len]).encrypt_block(&block);
+            let encrypted = aes(&key[..key_len]).encrypt_block(&block);
             assert_eq!(u128::from_be_bytes(encrypted), expected);
         }
     }
@@ -399,7 +415,7 @@ mod tests {
     fn key_stream_is_the_encrypted_counter() {
         let nonce: [u8; 12] = core::array::from_fn(|at| 0xf7_u8.wrapping_mul(at as u8 + 1));
         for key in [&[0x5c; 16][..], &[0xc5; 32]] {
-            let aes = Aes::new(key);
+            let aes = aes(key);
             let counter = aes.counter(&nonce);
             for first in [0, 8, 0xf8, 0x100, 0xfff8, 0x1_0000, 0xff_fff8, 0x8000_0000, 0xffff_fff8]
             {
@@ -415,7 +431,7 @@ mod tests {
 
     #[test]
     fn wiped_when_dropped() {
-        let mut aes = core::mem::ManuallyDrop::new(Aes::new(&[1; 32]));
+        let mut aes = core::mem::ManuallyDrop::new(aes(&[1; 32]));
         assert_ne!(aes.keys, [[[0; 16]; 8]; 15]);
         // SAFETY: dropped once, here; what is left are plain bytes.
         unsafe { core::mem::ManuallyDrop::drop(&mut aes) };

@@ -26,16 +26,19 @@ pub(crate) struct Ghash {
 }
 
 impl Ghash {
-    pub(crate) fn new(h: &[u8; BLOCK]) -> Self {
-        let mut ghash = Self { tables: [[[[0; 16]; 2]; POWERS]; BYTES] };
+    /// Of no use before `set_key()`.
+    pub(crate) const fn blank() -> Self {
+        Self { tables: [[[[0; 16]; 2]; POWERS]; BYTES] }
+    }
+
+    pub(crate) fn set_key(&mut self, h: &[u8; BLOCK]) {
         let mut power = *h;
-        ghash.set(1, &power);
+        self.set(1, &power);
         for exponent in 2..=POWERS {
-            power = ghash.multiply_few(&[power], V128::splat(0)).to_bytes();
-            ghash.set(exponent, &power);
+            power = self.multiply_few(&[power], V128::splat(0)).to_bytes();
+            self.set(exponent, &power);
         }
         power.zeroize();
-        ghash
     }
 
     fn set(&mut self, exponent: usize, power: &[u8; BLOCK]) {
@@ -150,7 +153,8 @@ mod tests {
         let edges = [0, 1, 1 << 127, u128::MAX];
         for round in 0..200 {
             let h = edges.get(round).copied().unwrap_or_else(&mut next);
-            let ghash = Ghash::new(&h.to_be_bytes());
+            let mut ghash = Ghash::blank();
+            ghash.set_key(&h.to_be_bytes());
             let mut data = [0; 10 * BLOCK];
             let mut expected = 0;
             for (at, block) in data.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
@@ -165,7 +169,8 @@ mod tests {
 
     #[test]
     fn wiped_when_dropped() {
-        let mut ghash = core::mem::ManuallyDrop::new(Ghash::new(&[1; 16]));
+        let mut ghash = core::mem::ManuallyDrop::new(Ghash::blank());
+        ghash.set_key(&[1; 16]);
         // SAFETY: dropped once, here; what is left are plain bytes.
         unsafe { core::mem::ManuallyDrop::drop(&mut ghash) };
         assert!(ghash.tables.as_flattened().as_flattened().iter().all(|bytes| bytes == &[0; 16]));

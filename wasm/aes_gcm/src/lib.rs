@@ -10,13 +10,18 @@
 #![cfg_attr(not(test), no_std)]
 #![warn(clippy::all, clippy::undocumented_unsafe_blocks, unreachable_pub)]
 
+extern crate alloc;
+
 mod aes;
 mod ghash;
 mod v128;
 
+use alloc::boxed::Box;
+
 use aes::{Aes, BLOCK, Counter, LANES};
 use ghash::Ghash;
-use v128::V128;
+use v128::{V128, wipe};
+use zeroize::Zeroize;
 
 /// The length of a nonce, in bytes.
 pub const NONCE: usize = 12;
@@ -40,16 +45,19 @@ pub struct Forged;
 const TURN: usize = BLOCK * LANES;
 
 impl AesGcm {
-    /// Takes a key of 16 or 32 bytes.
+    /// Takes a key of 16 or 32 bytes. It is made where it stays: what moves leaves a copy behind.
     ///
     /// # Panics
     ///
     /// On any other length.
-    pub fn new(key: &[u8]) -> Self {
+    pub fn new(key: &[u8]) -> Box<Self> {
         assert!(matches!(key.len(), 16 | 32));
-        let aes = Aes::new(key);
-        let ghash = Ghash::new(&aes.encrypt_block(&[0; BLOCK]));
-        Self { aes, ghash }
+        let mut this = Box::new(Self { aes: Aes::blank(), ghash: Ghash::blank() });
+        this.aes.set(key);
+        let mut h = this.aes.encrypt_block(&[0; BLOCK]);
+        this.ghash.set_key(&h);
+        h.zeroize();
+        this
     }
 
     /// Encrypts in place and returns the tag.
@@ -114,6 +122,12 @@ impl<'a> Stream<'a> {
             counter += LANES as u32;
             add(&self.aes.key_stream(&self.counter, counter), turn);
         }
+    }
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        wipe(&mut self.first);
     }
 }
 

@@ -7,6 +7,15 @@
 
 pub(crate) use backend::V128;
 
+/// Zeros, which the compiler may not leave out.
+#[inline(always)]
+pub(crate) fn wipe(vectors: &mut [V128]) {
+    for vector in vectors.iter_mut() {
+        // SAFETY: it is a reference to one.
+        unsafe { core::ptr::write_volatile(vector, V128::splat(0)) };
+    }
+}
+
 /// The bytes of a vector in another order: `permute!(v, [i0, .., i15])` has byte `i0` first.
 macro_rules! permute {
     ($v:expr, [$($i:literal),* $(,)?]) => {

@@ -108,7 +108,7 @@ impl Tls13AeadAlgorithm for Aes {
 
 /// One direction of TLS 1.3: the nonce is the IV xor the sequence number.
 struct Tls13 {
-    key: AesGcm,
+    key: Box<AesGcm>,
     iv: Iv,
 }
 
@@ -197,7 +197,7 @@ fn tls12_iv(salt: &[u8], extra: &[u8]) -> Iv {
 }
 
 struct Tls12Encrypter {
-    key: AesGcm,
+    key: Box<AesGcm>,
     iv: Iv,
 }
 
@@ -225,7 +225,7 @@ impl RecordEncrypter for Tls12Encrypter {
 }
 
 struct Tls12Decrypter {
-    key: AesGcm,
+    key: Box<AesGcm>,
     salt: [u8; SALT],
 }
 

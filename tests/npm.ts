@@ -7,6 +7,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child } from "./peers/child.ts";
 
@@ -53,6 +54,23 @@ export function npmProgram(name: string, program: string): Promise<string> {
       .then((said) => said.trim().split("\n").at(-1)!);
   paths.set(key, found);
   return found;
+}
+
+/**
+ * Installs the package in a folder, as `npm pack` makes it, and others of npm by name and version;
+ * `tarball` is one that was packed before.
+ */
+export async function installPackage(
+  folder: string,
+  others: readonly string[] = [],
+  tarball?: string,
+): Promise<void> {
+  await Deno.writeTextFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  if (tarball === undefined) {
+    const said = await output(["npm", "pack", "--silent", await npmPackage()], { cwd: folder });
+    tarball = join(folder, said.trim().split("\n").at(-1)!);
+  }
+  await output(["npm", "install", "--no-audit", "--no-fund", tarball, ...others], { cwd: folder });
 }
 
 /** The folder of the npm package made of the sources as they are. It may be replaced: copy it. */

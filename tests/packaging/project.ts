@@ -12,7 +12,7 @@
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { npmPackage, output } from "../npm.ts";
+import { installPackage, npmPackage, output } from "../npm.ts";
 import { Child } from "../peers/child.ts";
 
 const LIMIT_MS = 120_000;
@@ -61,13 +61,7 @@ export function packed(): Promise<Packed> {
 /** Installs into a folder: the package, and others of npm by name and version. */
 export async function install(folder: string, ...others: string[]): Promise<void> {
   const { tarball } = await packed();
-  const file = join(folder, tarball.split(/[\\/]/).at(-1)!);
-  await Deno.copyFile(tarball, file);
-  await Deno.writeTextFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
-  await output(
-    ["npm", "install", "--no-audit", "--no-fund", `./${file.slice(folder.length + 1)}`, ...others],
-    { cwd: folder },
-  );
+  await installPackage(folder, others, tarball);
 }
 
 /** A new project with the package and others, and these programs of `programs/`. */

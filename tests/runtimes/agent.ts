@@ -9,7 +9,7 @@
 
 import type * as Reprise from "../../mod.ts";
 import type { fetchOver } from "../../src/http/mod.ts";
-import { httpStore } from "./http_store.ts";
+import { httpStore } from "../stores/http_store.ts";
 import type {
   Failure,
   Operations,

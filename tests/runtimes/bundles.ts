@@ -9,7 +9,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ESBUILD, npmPackage, npmProgram, output } from "../npm.ts";
+import { ESBUILD, installPackage, npmProgram, output } from "../npm.ts";
 
 /** The folder with the agents: `node.mjs`, `workerd.mjs`, `browser.mjs`, and `reprise.wasm`. */
 export interface Bundles extends AsyncDisposable {
@@ -23,10 +23,7 @@ export async function bundleAgents(names: ("node" | "workerd" | "browser")[]): P
   const folder = await Deno.makeTempDir({ prefix: "reprise-runtimes-" });
   const remove = () => Deno.remove(folder, { recursive: true });
   try {
-    await Deno.writeTextFile(join(folder, "package.json"), '{ "private": true }');
-    const packed = await output(["npm", "pack", "--silent", await npmPackage()], { cwd: folder });
-    const tarball = `./${packed.trim().split("\n").at(-1)}`;
-    await output(["npm", "install", "--no-audit", "--no-fund", tarball], { cwd: folder });
+    await installPackage(folder);
     const esbuild = await npmProgram(ESBUILD, "esbuild");
     for (const name of names) await bundle(esbuild, folder, name);
     const wasm = join(folder, "node_modules/@reprise/tls/reprise.wasm");

@@ -18,7 +18,7 @@ import {
 import { needs } from "../skips.ts";
 import { caCert, serverCert } from "../testdata/mod.ts";
 import { bundleAgents } from "./bundles.ts";
-import { answerStore } from "./http_store.ts";
+import { answerStore } from "../stores/http_store.ts";
 import type { Report, ServeInput } from "./protocol.ts";
 import { type Runtime, type RuntimeName, TABLE } from "./runtime.ts";
 import { startRuntime } from "./start.ts";

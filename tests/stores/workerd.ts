@@ -9,8 +9,9 @@
 import { fileURLToPath } from "node:url";
 // deno-lint-ignore no-import-prefix -- see tests/packages.ts
 import { Miniflare } from "npm:miniflare@4.20260730.0";
-import type { PutOptions, SessionStore } from "../../mod.ts";
+import type { SessionStore } from "../../mod.ts";
 import { Child } from "../peers/child.ts";
+import { httpStore } from "./http_store.ts";
 
 /** The stores of `worker_main.ts`. */
 export type WorkerStore = "kv" | "objects" | "sqlite";
@@ -46,7 +47,7 @@ export async function startWorkerd(): Promise<Workerd> {
   try {
     const url = await miniflare.ready;
     return {
-      store: (kind) => overHttp(new URL(`${kind}/`, url)),
+      store: (kind) => overHttp(new URL(kind, url).href),
       [Symbol.asyncDispose]: () => miniflare.dispose(),
     };
   } catch (error) {
@@ -55,26 +56,7 @@ export async function startWorkerd(): Promise<Workerd> {
   }
 }
 
-async function overHttp(base: URL): Promise<SessionStore> {
-  async function ask(operation: string, parameters: object, body?: Uint8Array) {
-    const url = new URL(operation, base);
-    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, `${value}`);
-    const init = { method: "POST", body: body && new Uint8Array(body) };
-    const response = await fetch(url, init);
-    const answer = new Uint8Array(await response.arrayBuffer());
-    if (!response.ok) throw new Error(new TextDecoder().decode(answer));
-    return response.status === 204 ? null : answer;
-  }
-  const capabilities = JSON.parse(new TextDecoder().decode((await ask("capabilities", {}))!));
-  return {
-    capabilities,
-    async put(partition: string, value: Uint8Array, options: PutOptions) {
-      await ask("put", { partition, ...options }, value);
-    },
-    take: (partition) => ask("take", { partition }),
-    peek: (partition) => ask("peek", { partition }),
-    async delete(partition) {
-      await ask("delete", { partition });
-    },
-  };
+async function overHttp(url: string): Promise<SessionStore> {
+  const response = await fetch(`${url}/capabilities`, { method: "POST" });
+  return httpStore(url, await response.json());
 }

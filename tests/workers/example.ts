@@ -8,8 +8,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  installPackage,
   NODE_LTS,
-  npmPackage,
   npmProgram,
   output,
   TYPESCRIPT,
@@ -35,11 +35,7 @@ export async function installExample(): Promise<Example> {
     for await (const { name } of Deno.readDir(EXAMPLE)) {
       await Deno.copyFile(join(EXAMPLE, name), join(folder, name));
     }
-    await Deno.writeTextFile(join(folder, "package.json"), '{ "private": true }');
-    const packed = await output(["npm", "pack", "--silent", await npmPackage()], { cwd: folder });
-    const tarball = `./${packed.trim().split("\n").at(-1)}`;
-    const install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"];
-    await output([...install, tarball, WORKERS_TYPES], { cwd: folder });
+    await installPackage(folder, [WORKERS_TYPES]);
     return {
       folder,
       checkTypes: () => checkTypes(folder),

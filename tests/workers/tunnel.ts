@@ -10,6 +10,7 @@ import type { ProtocolVersion } from "../../src/registry.ts";
 import { webSocketStreams } from "../../src/transport/web_socket.ts";
 import { within } from "../engine/bounded.ts";
 import { TcpListener } from "../peers/tcp_listener.ts";
+import { relay } from "../runtimes/relay.ts";
 
 const GET = new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n");
 
@@ -73,24 +74,5 @@ async function visit(
 
 /** Listens on TCP; what comes goes through a WebSocket. */
 export function startRelay(tunnel: string): TcpListener {
-  return new TcpListener(async (tcp) => {
-    const socket = new WebSocket(tunnel);
-    const closed = new Promise((resolve) => socket.addEventListener("close", resolve));
-    const { readable, writable } = webSocketStreams(socket);
-    const out = (async () => {
-      const buffer = new Uint8Array(64 * 1024);
-      const writer = writable.getWriter();
-      for (let n; (n = await tcp.read(buffer)) !== null;) await writer.write(buffer.slice(0, n));
-      await writer.close();
-    })();
-    const back = (async () => {
-      for await (const chunk of readable) {
-        for (let sent = 0; sent < chunk.length;) sent += await tcp.write(chunk.subarray(sent));
-      }
-    })();
-    out.catch(() => socket.close());
-    await back.catch(() => {});
-    socket.close();
-    await closed;
-  });
+  return new TcpListener((tcp) => relay(tcp, new WebSocket(tunnel)));
 }

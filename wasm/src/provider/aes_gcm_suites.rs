@@ -1,19 +1,19 @@
 //! The suites with AES-GCM: rustls-ring's, but for what protects records (RFC 8446 section 5,
 //! RFC 5288), which is `reprise_aes_gcm`.
 //!
-//! Records are encrypted and decrypted where they lie. rustls counts them; what is added to a
-//! sequence number to make a nonce is decided here. QUIC is left out.
+//! Records of TLS 1.2 say a part of their nonce: they are here. QUIC is left out.
 
-use reprise_aes_gcm::{AesGcm, NONCE, TAG};
+use reprise_aes_gcm::AesGcm;
 use rustls::crypto::cipher::{
-    AeadKey, EncryptBuffer, InboundOpaque, Iv, KeyBlockShape, Nonce, OutboundPlain, Record,
-    RecordDecrypter, RecordEncrypter, Tls12AeadAlgorithm, Tls13AeadAlgorithm,
-    UnsupportedOperationError, make_tls12_aad, make_tls13_aad,
+    AeadKey, EncryptBuffer, InboundOpaque, Iv, KeyBlockShape, NONCE_LEN, Nonce, OutboundPlain,
+    Record, RecordDecrypter, RecordEncrypter, Tls12AeadAlgorithm, Tls13AeadAlgorithm,
+    UnsupportedOperationError, make_tls12_aad,
 };
-use rustls::enums::ContentType;
 use rustls::error::Error;
 use rustls::{CipherSuiteCommon, ConnectionTrafficSecrets, Tls12CipherSuite, Tls13CipherSuite};
 use rustls_ring::cipher_suite as ring;
+
+use super::records::{Aead, MAX_FRAGMENT, Records, TAG, Tls13Records};
 
 /// AES-GCM with keys of one length, in bytes.
 struct Aes {
@@ -86,11 +86,11 @@ impl Aes {
 
 impl Tls13AeadAlgorithm for Aes {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn RecordEncrypter> {
-        Box::new(Tls13 { key: AesGcm::new(key.as_ref()), iv })
+        Box::new(Tls13Records(Records { aead: AesGcm::new(key.as_ref()), iv }))
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn RecordDecrypter> {
-        Box::new(Tls13 { key: AesGcm::new(key.as_ref()), iv })
+        Box::new(Tls13Records(Records { aead: AesGcm::new(key.as_ref()), iv }))
     }
 
     fn key_len(&self) -> usize {
@@ -106,58 +106,26 @@ impl Tls13AeadAlgorithm for Aes {
     }
 }
 
-/// One direction of TLS 1.3: the nonce is the IV xor the sequence number.
-struct Tls13 {
-    key: Box<AesGcm>,
-    iv: Iv,
-}
-
-impl RecordEncrypter for Tls13 {
-    fn encrypt<'a>(
-        &mut self,
-        record: Record<OutboundPlain<'_>>,
-        seq: u64,
-        out: &'a mut [u8],
-    ) -> Result<Record<&'a [u8]>, Error> {
-        let len = self.encrypted_payload_len(record.payload.len());
-        let typ = ContentType::ApplicationData;
-        let nonce = Nonce::new(&self.iv, seq).to_array()?;
-        let aad = make_tls13_aad(typ, record.version.encode(), len);
-        let mut payload = EncryptBuffer::new(out, len)?;
-        payload.extend_from_chunks(&record.payload);
-        payload.extend_from_slice(&record.typ.to_array());
-        let tag = self.key.seal(&nonce, &aad, payload.as_mut());
-        payload.extend_from_slice(&tag);
-        Ok(Record { typ, version: record.version, payload: payload.into_written() })
+impl Aead for Box<AesGcm> {
+    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], data: &mut [u8]) -> [u8; TAG] {
+        AesGcm::seal(self, nonce, aad, data)
     }
 
-    fn encrypted_payload_len(&self, payload_len: usize) -> usize {
-        payload_len + 1 + TAG
-    }
-}
-
-impl RecordDecrypter for Tls13 {
-    fn decrypt<'a>(
-        &mut self,
-        mut record: Record<InboundOpaque<'a>>,
-        seq: u64,
-    ) -> Result<Record<&'a [u8]>, Error> {
-        let payload = &mut record.payload;
-        let nonce = Nonce::new(&self.iv, seq).to_array()?;
-        let aad = make_tls13_aad(record.typ, record.version.version(), payload.len());
-        let (data, tag) = payload.split_last_chunk_mut().ok_or(Error::DecryptError)?;
-        self.key.open(&nonce, &aad, data, tag).map_err(|_| Error::DecryptError)?;
-        let len = data.len();
-        payload.truncate(len);
-        record.into_tls13_unpadded_record()
+    fn open(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), Error> {
+        AesGcm::open(self, nonce, aad, data, tag).map_err(|_| Error::DecryptError)
     }
 }
 
 /// What a record of TLS 1.2 says of its nonce.
 const EXPLICIT: usize = 8;
 /// What the handshake agrees on: the other bytes of every nonce.
-const SALT: usize = NONCE - EXPLICIT;
-const MAX_FRAGMENT: usize = 1 << 14;
+const SALT: usize = NONCE_LEN - EXPLICIT;
 
 impl Tls12AeadAlgorithm for Aes {
     fn encrypter(&self, key: AeadKey, salt: &[u8], extra: &[u8]) -> Box<dyn RecordEncrypter> {
@@ -190,7 +158,7 @@ impl Tls12AeadAlgorithm for Aes {
 /// How explicit nonces are made is the sender's business (RFC 5288 section 3): from a start that
 /// the handshake agrees on, xor the sequence number, as in TLS 1.3.
 fn tls12_iv(salt: &[u8], extra: &[u8]) -> Iv {
-    let mut iv = [0; NONCE];
+    let mut iv = [0; NONCE_LEN];
     iv[..SALT].copy_from_slice(salt);
     iv[SALT..].copy_from_slice(extra);
     iv.into()
@@ -209,7 +177,7 @@ impl RecordEncrypter for Tls12Encrypter {
         out: &'a mut [u8],
     ) -> Result<Record<&'a [u8]>, Error> {
         let Record { typ, version, payload: plain } = record;
-        let nonce: [u8; NONCE] = Nonce::new(&self.iv, seq).to_array()?;
+        let nonce: [u8; NONCE_LEN] = Nonce::new(&self.iv, seq).to_array()?;
         let aad = make_tls12_aad(seq, typ, version.encode(), plain.len());
         let mut payload = EncryptBuffer::new(out, self.encrypted_payload_len(plain.len()))?;
         payload.extend_from_slice(&nonce[SALT..]);
@@ -239,11 +207,11 @@ impl RecordDecrypter for Tls12Decrypter {
         let (data, tag) = record.payload.split_last_chunk_mut().ok_or(Error::DecryptError)?;
         let (explicit, data) =
             data.split_first_chunk_mut::<EXPLICIT>().ok_or(Error::DecryptError)?;
-        let mut nonce = [0; NONCE];
+        let mut nonce = [0; NONCE_LEN];
         nonce[..SALT].copy_from_slice(&self.salt);
         nonce[SALT..].copy_from_slice(explicit);
         let aad = make_tls12_aad(seq, typ, version, data.len());
-        self.key.open(&nonce, &aad, data, tag).map_err(|_| Error::DecryptError)?;
+        Aead::open(&self.key, &nonce, &aad, data, tag)?;
         if data.len() > MAX_FRAGMENT {
             return Err(Error::PeerSentOversizedRecord);
         }
@@ -255,7 +223,7 @@ impl RecordDecrypter for Tls12Decrypter {
 #[cfg(test)]
 mod tests {
     use rustls::crypto::cipher::EncodableVersion;
-    use rustls::enums::ProtocolVersion;
+    use rustls::enums::{ContentType, ProtocolVersion};
 
     use super::*;
 
@@ -301,7 +269,8 @@ mod tests {
 
     type Ends = (Box<dyn RecordEncrypter>, Box<dyn RecordDecrypter>);
 
-    /// Both directions of ours and of ring's: one suite of each version and key length.
+    /// Both directions of ours and of ring's: one suite of each version and key length, and the
+    /// other AEAD under the same records of TLS 1.3.
     fn suites() -> Vec<(Ends, Ends, usize)> {
         let tls13 = |suite: &'static Tls13CipherSuite| -> Ends {
             let aead = suite.aead_alg;
@@ -317,6 +286,11 @@ mod tests {
         vec![
             (tls13(TLS13_AES_128_GCM_SHA256), tls13(ring::TLS13_AES_128_GCM_SHA256), 17),
             (tls13(TLS13_AES_256_GCM_SHA384), tls13(ring::TLS13_AES_256_GCM_SHA384), 17),
+            (
+                tls13(&super::super::chacha20_poly1305::TLS13),
+                tls13(ring::TLS13_CHACHA20_POLY1305_SHA256),
+                17,
+            ),
             (
                 tls12(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
                 tls12(ring::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),

@@ -1,23 +1,20 @@
 //! The record layer of the ChaCha20-Poly1305 suites: RFC 8446, section 5 and RFC 7905, over the
 //! crate in `wasm/chacha`.
 //!
-//! All else of these suites (hashes, key schedules, key exchange) is rustls-ring's. What a record
-//! may be is rustls's to check; here is only how it is encrypted.
+//! All else of these suites (hashes, key schedules, key exchange) is rustls-ring's.
 
-use chacha::{ChaCha20Poly1305, TAG};
+use chacha::ChaCha20Poly1305;
 use rustls::crypto::CipherSuite;
 use rustls::crypto::cipher::{
-    AeadKey, EncryptBuffer, InboundOpaque, Iv, KeyBlockShape, NONCE_LEN, Nonce, OutboundPlain,
-    Record, RecordDecrypter, RecordEncrypter, Tls12AeadAlgorithm, Tls13AeadAlgorithm,
-    UnsupportedOperationError, make_tls12_aad, make_tls13_aad,
+    AeadKey, EncryptBuffer, InboundOpaque, Iv, KeyBlockShape, NONCE_LEN, OutboundPlain, Record,
+    RecordDecrypter, RecordEncrypter, Tls12AeadAlgorithm, Tls13AeadAlgorithm,
+    UnsupportedOperationError, make_tls12_aad,
 };
-use rustls::enums::ContentType;
 use rustls::error::Error;
 use rustls::{CipherSuiteCommon, ConnectionTrafficSecrets, Tls12CipherSuite, Tls13CipherSuite};
 use rustls_ring::cipher_suite as ring;
 
-/// Of TLS 1.2 (RFC 5246, section 6.2.1); rustls checks that of TLS 1.3.
-const MAX_FRAGMENT: usize = 1 << 14;
+use super::records::{Aead, MAX_FRAGMENT, Records, TAG, Tls13Records};
 
 const KEY: usize = 32;
 
@@ -66,11 +63,11 @@ struct Tls12;
 
 impl Tls13AeadAlgorithm for Tls13 {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn RecordEncrypter> {
-        Box::new(Tls13Records(Records::new(&key, iv)))
+        Box::new(Tls13Records(records(&key, iv)))
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn RecordDecrypter> {
-        Box::new(Tls13Records(Records::new(&key, iv)))
+        Box::new(Tls13Records(records(&key, iv)))
     }
 
     fn key_len(&self) -> usize {
@@ -88,11 +85,11 @@ impl Tls13AeadAlgorithm for Tls13 {
 
 impl Tls12AeadAlgorithm for Tls12 {
     fn encrypter(&self, key: AeadKey, iv: &[u8], _: &[u8]) -> Box<dyn RecordEncrypter> {
-        Box::new(Tls12Records(Records::new(&key, tls12_iv(iv))))
+        Box::new(Tls12Records(records(&key, tls12_iv(iv))))
     }
 
     fn decrypter(&self, key: AeadKey, iv: &[u8]) -> Box<dyn RecordDecrypter> {
-        Box::new(Tls12Records(Records::new(&key, tls12_iv(iv))))
+        Box::new(Tls12Records(records(&key, tls12_iv(iv))))
     }
 
     /// The whole nonce is in the key block, and none of it in the records.
@@ -114,75 +111,28 @@ fn tls12_iv(iv: &[u8]) -> Iv {
     Iv::new(iv).expect("the key block has the shape that was asked for")
 }
 
-/// One direction of a connection.
-struct Records {
-    aead: ChaCha20Poly1305,
-    iv: Iv,
-}
-
-struct Tls13Records(Records);
-
-struct Tls12Records(Records);
-
-impl Records {
-    fn new(key: &AeadKey, iv: Iv) -> Self {
-        let key = key.as_ref().try_into().expect("rustls asked for the length of a key");
-        Self { aead: ChaCha20Poly1305::new(key), iv }
+impl Aead for ChaCha20Poly1305 {
+    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], data: &mut [u8]) -> [u8; TAG] {
+        ChaCha20Poly1305::seal(self, nonce, aad, data)
     }
 
-    /// Encrypts what was written, and writes the tag behind it.
-    fn seal(&self, seq: u64, aad: &[u8], payload: &mut EncryptBuffer<'_>) -> Result<(), Error> {
-        let nonce = Nonce::new(&self.iv, seq).to_array()?;
-        let tag = self.aead.seal(&nonce, aad, payload.as_mut());
-        payload.extend_from_slice(&tag);
-        Ok(())
-    }
-
-    /// Decrypts in place and takes the tag off.
-    fn open(&self, seq: u64, aad: &[u8], payload: &mut InboundOpaque<'_>) -> Result<(), Error> {
-        let nonce = Nonce::new(&self.iv, seq).to_array()?;
-        let (data, tag) = payload.split_last_chunk_mut().ok_or(Error::DecryptError)?;
-        self.aead.open(&nonce, aad, data, tag).map_err(|_| Error::DecryptError)?;
-        let len = data.len();
-        payload.truncate(len);
-        Ok(())
+    fn open(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), Error> {
+        ChaCha20Poly1305::open(self, nonce, aad, data, tag).map_err(|_| Error::DecryptError)
     }
 }
 
-impl RecordEncrypter for Tls13Records {
-    fn encrypt<'a>(
-        &mut self,
-        record: Record<OutboundPlain<'_>>,
-        seq: u64,
-        out: &'a mut [u8],
-    ) -> Result<Record<&'a [u8]>, Error> {
-        let len = self.encrypted_payload_len(record.payload.len());
-        let mut payload = EncryptBuffer::new(out, len)?;
-        let typ = ContentType::ApplicationData;
-        let aad = make_tls13_aad(typ, record.version.encode(), len);
-        payload.extend_from_chunks(&record.payload);
-        payload.extend_from_slice(&record.typ.to_array());
-        self.0.seal(seq, &aad, &mut payload)?;
-        Ok(Record { typ, version: record.version, payload: payload.into_written() })
-    }
-
-    /// With the type of the content behind it (RFC 8446, section 5.2), and without padding.
-    fn encrypted_payload_len(&self, payload_len: usize) -> usize {
-        payload_len + 1 + TAG
-    }
+fn records(key: &AeadKey, iv: Iv) -> Records<ChaCha20Poly1305> {
+    let key = key.as_ref().try_into().expect("rustls asked for the length of a key");
+    Records { aead: ChaCha20Poly1305::new(key), iv }
 }
 
-impl RecordDecrypter for Tls13Records {
-    fn decrypt<'a>(
-        &mut self,
-        mut record: Record<InboundOpaque<'a>>,
-        seq: u64,
-    ) -> Result<Record<&'a [u8]>, Error> {
-        let aad = make_tls13_aad(record.typ, record.version.version(), record.payload.len());
-        self.0.open(seq, &aad, &mut record.payload)?;
-        record.into_tls13_unpadded_record()
-    }
-}
+struct Tls12Records(Records<ChaCha20Poly1305>);
 
 impl RecordEncrypter for Tls12Records {
     fn encrypt<'a>(

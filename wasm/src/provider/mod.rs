@@ -5,6 +5,7 @@
 
 mod aes_gcm_suites;
 mod chacha20_poly1305;
+mod records;
 mod remembered;
 mod suite_selector;
 

@@ -1,17 +1,23 @@
 /**
- * A store that all runtimes can ask: over HTTP, kept by the test's process.
+ * A store over HTTP: kept by a test for all runtimes to ask, or in a Worker for a test to ask.
  *
  * ```text
- * POST /store/OPERATION?partition=...&expiresAt=...&limit=...   the value as body; 204: null
+ * POST .../OPERATION?partition=...&expiresAt=...&limit=...   the value as body; 204: null
  * ```
  *
  * @module
  */
 
-import type { PutOptions, SessionStore } from "../../src/session_store.ts";
+import type {
+  PutOptions,
+  SessionStore,
+  SessionStoreCapabilities,
+} from "../../src/session_store.ts";
+
+const ATOMIC: SessionStoreCapabilities = { atomicTake: true, consistency: "strong" };
 
 /** The client's side. */
-export function httpStore(url: string): SessionStore {
+export function httpStore(url: string, capabilities = ATOMIC): SessionStore {
   async function ask(operation: string, parameters: object, body?: Uint8Array) {
     const query = new URLSearchParams(
       Object.entries(parameters).map(([name, value]) => [name, `${value}`]),
@@ -19,11 +25,11 @@ export function httpStore(url: string): SessionStore {
     const init = { method: "POST", ...(body && { body: new Uint8Array(body) }) };
     const response = await fetch(`${url}/${operation}?${query}`, init);
     const answer = new Uint8Array(await response.arrayBuffer());
-    if (!response.ok) throw new Error(`The store answered ${response.status}`);
+    if (!response.ok) throw new Error(new TextDecoder().decode(answer));
     return response.status === 204 ? null : answer;
   }
   return {
-    capabilities: { atomicTake: true, consistency: "strong" },
+    capabilities,
     async put(partition: string, value: Uint8Array, options: PutOptions) {
       await ask("put", { partition, ...options }, value);
     },
@@ -42,6 +48,8 @@ export async function answerStore(request: Request, store: SessionStore): Promis
   const operation = pathname.split("/").at(-1);
   const value = new Uint8Array(await request.arrayBuffer());
   switch (operation) {
+    case "capabilities":
+      return Response.json(store.capabilities);
     case "put":
       await store.put(partition, value, {
         expiresAt: Number(searchParams.get("expiresAt")),

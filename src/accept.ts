@@ -7,13 +7,15 @@
 import { type Deadline, deadline } from "./deadline.ts";
 import { TlsError } from "./errors.ts";
 import { abandonHandshake, driveHandshake } from "./handshake_drive.ts";
-import { badOption, checkKnown, checkSignal, checkTimeout } from "./options.ts";
+import { checkInstance } from "./opaque.ts";
+import { checkSignal, checkTimeout } from "./options.ts";
 import { Pump } from "./pump.ts";
+import { type KnownOptions, readOptions } from "./read_options.ts";
 import { ServerContext, serverContextInternals } from "./server_context.ts";
 import { ServerEngine } from "./server_engine.ts";
 import { SessionQueue } from "./session_queue.ts";
 import { TlsConn } from "./tls_conn.ts";
-import { type ByteStreams, streamsTransport } from "./transport/streams.ts";
+import { type ByteStreams, checkStreams, streamsTransport } from "./transport/streams.ts";
 import type { Transport } from "./transport/transport.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -28,6 +30,12 @@ export interface AcceptTlsOptions {
   signal?: AbortSignal;
 }
 
+const OPTIONS = {
+  context: "anywhere",
+  handshakeTimeout: "anywhere",
+  signal: "anywhere",
+} as const satisfies KnownOptions<AcceptTlsOptions>;
+
 /** Checks `handshakeTimeout`. */
 export function checkHandshakeTimeout(value: unknown): number {
   return checkTimeout("handshakeTimeout", value, HANDSHAKE_TIMEOUT_MS);
@@ -35,7 +43,7 @@ export function checkHandshakeTimeout(value: unknown): number {
 
 /** Checks `context`. */
 export function checkServerContext(value: unknown): asserts value is ServerContext {
-  if (!(value instanceof ServerContext)) badOption("context", "a ServerContext", value);
+  checkInstance("context", value, ServerContext);
 }
 
 /**
@@ -57,18 +65,12 @@ export async function acceptTls(
   streams: ByteStreams,
   options: AcceptTlsOptions,
 ): Promise<TlsConn> {
-  if (!(streams?.readable instanceof ReadableStream)) {
-    badOption("readable", "a ReadableStream", streams?.readable);
-  }
-  if (!(streams.writable instanceof WritableStream)) {
-    badOption("writable", "a WritableStream", streams.writable);
-  }
-  checkKnown(options, ["context", "handshakeTimeout", "signal"], "acceptTls options");
-  const { context, signal } = options;
+  const both = checkStreams(streams);
+  const { context, handshakeTimeout, signal } = readOptions(options, OPTIONS, "acceptTls options");
   checkServerContext(context);
-  checkSignal("signal", signal);
-  const timeout = checkHandshakeTimeout(options.handshakeTimeout);
-  return await acceptTransport(streamsTransport(streams), context, timeout, signal);
+  const abort = checkSignal("signal", signal);
+  const timeout = checkHandshakeTimeout(handshakeTimeout);
+  return await acceptTransport(streamsTransport(both), context, timeout, abort);
 }
 
 /** Accepts over a transport. */

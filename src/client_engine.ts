@@ -14,6 +14,7 @@ import { diagnose } from "./diagnostics.ts";
 import { type EngineConnection, type EngineInstance, now, wrapConnection } from "./engine.ts";
 import { currentEngine } from "./engine_pool.ts";
 import { TlsError } from "./errors.ts";
+import { checkNetworkPartition } from "./network_partition.ts";
 import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
 import { type Session, sessionInternals } from "./session.ts";
 import { type Offer, prepareOffer, receivedSession, type SessionTarget } from "./session_offer.ts";
@@ -101,9 +102,13 @@ export class ClientEngine {
     signal?: AbortSignal,
     earlyDataWhole = false,
   ): Promise<ClientEngine> {
+    checkNetworkPartition(target.networkPartition);
     const instance = currentEngine();
     const context = await clientContextInternals.engine(target.context, instance);
-    const offer = await findOffer(session, target, instance, context, signal);
+    const found = await findOffer(session, target, instance, context, signal);
+    // Told by the reason, which an offer without a session has itself: what else it lacks, a polluted
+    // Object.prototype may have.
+    const offer = found?.miss === undefined ? found : undefined;
     signal?.throwIfAborted();
     if (offer?.session !== undefined) {
       const { serverName } = target;
@@ -127,7 +132,7 @@ export class ClientEngine {
     }
     const sent = instance.call(() => connection.early_data_sent());
     const engine = wrapConnection(instance, connection);
-    return new ClientEngine(target, instance, engine, offer, earlyData, sent);
+    return new ClientEngine(target, instance, engine, found, earlyData, sent);
   }
 
   private constructor(

@@ -11,21 +11,24 @@ import { CLIENT_CONTEXT_OPTIONS, type ClientContextOptions } from "./context_opt
 import { type Deadline, deadline } from "./deadline.ts";
 import { TlsError } from "./errors.ts";
 import { abandonHandshake, driveHandshake } from "./handshake_drive.ts";
+import { checkNetworkPartition } from "./network_partition.ts";
+import { checkInstance } from "./opaque.ts";
 import {
-  badOption,
+  bytesOf,
   checkInteger,
-  checkKnown,
   checkOneOf,
   checkSignal,
+  checkString,
   checkTimeout,
 } from "./options.ts";
 import { Pump } from "./pump.ts";
-import { canonicalServerName } from "./server_name.ts";
-import { Session } from "./session.ts";
+import { type KnownOptions, type Read, readOptions } from "./read_options.ts";
+import { addressOf, canonicalServerName } from "./server_name.ts";
+import { MAX_SESSION_BYTES, Session } from "./session.ts";
 import type { SessionTarget } from "./session_offer.ts";
 import { SessionQueue } from "./session_queue.ts";
 import { TlsConn } from "./tls_conn.ts";
-import { type ByteStreams, streamsTransport } from "./transport/streams.ts";
+import { type ByteStreams, checkStreams, streamsTransport } from "./transport/streams.ts";
 import type { Transport } from "./transport/transport.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -68,67 +71,71 @@ export interface ConnectTlsOptions extends StartTlsOptions {
   port: number;
 }
 
-const OWN_OPTIONS = [
-  "hostname",
-  "port",
-  "serverName",
-  "context",
-  "session",
-  "earlyData",
-  "onEarlyDataRejected",
-  "networkPartition",
-  "handshakeTimeout",
-  "signal",
-];
+const CONNECTION_OPTIONS = {
+  hostname: "anywhere",
+  port: "anywhere",
+  serverName: "anywhere",
+  context: "anywhere",
+  session: "anywhere",
+  earlyData: "anywhere",
+  onEarlyDataRejected: "anywhere",
+  networkPartition: "anywhere",
+  handshakeTimeout: "anywhere",
+  signal: "anywhere",
+} as const satisfies KnownOptions<Omit<ConnectTlsOptions, keyof ClientContextOptions>>;
 
-interface Request {
+const OPTIONS = {
+  ...CONNECTION_OPTIONS,
+  ...CLIENT_CONTEXT_OPTIONS,
+} as const satisfies KnownOptions<ConnectTlsOptions>;
+
+/** What was asked for. Disposing of it lets go of the deadline, and wipes the copy of a session. */
+interface Request extends Disposable {
   target: SessionTarget;
-  hostname: string;
+  /** What to connect to. */
+  address: string;
   session: Session | Uint8Array | undefined;
   earlyData: Uint8Array;
   resend: boolean;
   deadline: Deadline;
 }
 
-function checkContext(options: StartTlsOptions): ClientContext {
-  const inline = Object.fromEntries(
-    Object.entries(options).filter(([name, value]) =>
-      (CLIENT_CONTEXT_OPTIONS as readonly string[]).includes(name) && value !== undefined
-    ),
+/** The context that was given, or one of the options inline. */
+function checkContext(options: Read<typeof OPTIONS>): ClientContext {
+  const { context } = options;
+  const inline = Object.entries(options).filter(([name, value]) =>
+    Object.hasOwn(CLIENT_CONTEXT_OPTIONS, name) && value !== undefined
   );
-  if (options.context === undefined) return new ClientContext(inline);
-  if (!(options.context instanceof ClientContext)) {
-    badOption("context", "a ClientContext", options.context);
-  }
-  const [both] = Object.keys(inline);
-  if (both !== undefined) {
+  if (context === undefined) return new ClientContext(Object.fromEntries(inline));
+  checkInstance("context", context, ClientContext);
+  if (inline.length > 0) {
+    const [[both]] = inline;
     throw new TypeError(`Option "${both}" belongs to the context: give it there, or no context`);
   }
-  return options.context;
+  return context;
 }
 
-function check(options: StartTlsOptions, needsPort: boolean): Request {
-  checkKnown(options, [...OWN_OPTIONS, ...CLIENT_CONTEXT_OPTIONS], "connection options");
-  const { hostname, session, signal } = options;
+/** A session, or a copy of its bytes. */
+function checkSession(value: unknown): Session | Uint8Array | undefined {
+  if (value === undefined) return undefined;
+  if (ArrayBuffer.isView(value)) {
+    return bytesOf("session", value, "Option", MAX_SESSION_BYTES + 1);
+  }
+  checkInstance("session", value, Session, "Option", " or a Uint8Array");
+  return value;
+}
+
+function check(given: unknown, needsPort: boolean): Request {
+  const options = readOptions(given, OPTIONS, "connection options");
+  const { hostname, onEarlyDataRejected = "resend", earlyData } = options;
+  checkString("hostname", hostname);
   const canonical = canonicalServerName("hostname", hostname);
   const port = options.port === undefined && !needsPort
     ? 0
     : checkInteger("port", options.port, needsPort ? 1 : 0, 65_535);
-  if (session !== undefined && !(session instanceof Session || session instanceof Uint8Array)) {
-    badOption("session", "a Session or a Uint8Array", session);
-  }
-  checkSignal("signal", signal);
-  const { earlyData = new Uint8Array(0) } = options;
-  if (!(earlyData instanceof Uint8Array)) badOption("earlyData", "a Uint8Array", earlyData);
-  const rejected = checkOneOf(
-    "onEarlyDataRejected",
-    options.onEarlyDataRejected ?? "resend",
-    ["resend", "report"],
-  );
-  const { networkPartition = "" } = options;
-  if (typeof networkPartition !== "string") {
-    badOption("networkPartition", "a string", networkPartition);
-  }
+  const signal = checkSignal("signal", options.signal);
+  const rejected = checkOneOf("onEarlyDataRejected", onEarlyDataRejected, ["resend", "report"]);
+  const networkPartition = checkNetworkPartition(options.networkPartition);
   const timeout = checkTimeout("handshakeTimeout", options.handshakeTimeout, HANDSHAKE_TIMEOUT_MS);
   const context = checkContext(options);
   const serverName = options.serverName === undefined
@@ -138,13 +145,22 @@ function check(options: StartTlsOptions, needsPort: boolean): Request {
     new TlsError("ERR_TLS_HANDSHAKE_TIMEOUT", `No handshake within ${timeout} ms`, {
       origin: "peer",
     });
-  return {
+  const request = {
     target: { context, serverName, port, networkPartition },
-    hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
-    session,
-    earlyData,
+    address: addressOf(canonical, hostname),
+    earlyData: earlyData === undefined
+      ? new Uint8Array(0)
+      : bytesOf("earlyData", earlyData, "Option"),
     resend: rejected === "resend",
+    session: checkSession(options.session),
     deadline: deadline(timeout, signal, timedOut),
+  };
+  return {
+    ...request,
+    [Symbol.dispose]() {
+      request.deadline[Symbol.dispose]();
+      if (request.session instanceof Uint8Array) request.session.fill(0);
+    },
   };
 }
 
@@ -165,19 +181,19 @@ function check(options: StartTlsOptions, needsPort: boolean): Request {
  * ```
  */
 export async function connectTls(options: ConnectTlsOptions): Promise<TlsConn> {
-  const request = check(options, true);
+  using request = check(options, true);
   const connect = currentConnector();
-  using limit = request.deadline;
-  const { hostname, target: { port } } = request;
+  const { deadline: limit } = request;
+  const { address, target: { port } } = request;
   limit.signal.throwIfAborted();
   let transport: Transport;
   try {
-    transport = await connect({ hostname, port }, limit.signal);
+    transport = await connect({ hostname: address, port }, limit.signal);
   } catch (error) {
     if (limit.signal.aborted) throw limit.signal.reason;
     throw new TlsError(
       "ERR_TLS_TRANSPORT",
-      `Cannot connect to ${hostname}:${port}: ${error instanceof Error ? error.message : error}`,
+      `Cannot connect to ${address}:${port}: ${error instanceof Error ? error.message : error}`,
       { origin: "transport", cause: error },
     );
   }
@@ -198,15 +214,9 @@ export async function connectTls(options: ConnectTlsOptions): Promise<TlsConn> {
  * ```
  */
 export async function startTls(streams: ByteStreams, options: StartTlsOptions): Promise<TlsConn> {
-  if (!(streams?.readable instanceof ReadableStream)) {
-    badOption("readable", "a ReadableStream", streams?.readable);
-  }
-  if (!(streams.writable instanceof WritableStream)) {
-    badOption("writable", "a WritableStream", streams.writable);
-  }
-  const request = check(options, false);
-  using _limit = request.deadline;
-  return await handshake(streamsTransport(streams), request);
+  const both = checkStreams(streams);
+  using request = check(options, false);
+  return await handshake(streamsTransport(both), request);
 }
 
 async function handshake(transport: Transport, request: Request): Promise<TlsConn> {

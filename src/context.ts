@@ -12,19 +12,27 @@ import { hex } from "./bytes.ts";
 import {
   checkClientOptions,
   type CheckedClientOptions,
-  checkPool,
   type ClientContextOptions,
   WEEK_MS,
 } from "./context_options.ts";
 import type { OnDiagnostic } from "./diagnostics.ts";
 import type { EngineInstance } from "./engine.ts";
 import { fingerprint, setOf } from "./fingerprint.ts";
-import { checkFunction, checkInteger, checkKnown } from "./options.ts";
+import { checkNetworkPartition } from "./network_partition.ts";
+import { nameKind, Opaque } from "./opaque.ts";
+import { checkInteger } from "./options.ts";
+import { type KnownOptions, readOptions } from "./read_options.ts";
 import { CIPHER_SUITES, type CipherSuite } from "./registry.ts";
 import { canonicalServerName } from "./server_name.ts";
 import { SessionPool } from "./session_pool.ts";
 import { Counters, type Stats } from "./stats.ts";
 import { isTls13 } from "./suite_options.ts";
+
+const FORGET_OPTIONS = {
+  hostname: "anywhere",
+  port: "anywhere",
+  networkPartition: "anywhere",
+} as const satisfies KnownOptions<Parameters<ClientContext["forget"]>[0]>;
 
 function fingerprintOf(options: CheckedClientOptions): Uint8Array {
   const enabled = (Object.keys(CIPHER_SUITES) as CipherSuite[]).filter((suite) =>
@@ -80,12 +88,9 @@ export let clientContextInternals: ClientContextInternals;
  * console.assert(a.fingerprint === b.fingerprint);
  * ```
  */
-export class ClientContext {
+export class ClientContext extends Opaque {
   readonly #options: CheckedClientOptions;
   readonly #fingerprint: Uint8Array;
-  readonly #verify: ClientContextOptions["verify"];
-  readonly #keyLog: ClientContextOptions["keyLog"];
-  readonly #onDiagnostic: OnDiagnostic | undefined;
   readonly #counters = new Counters();
   readonly #pool: SessionPool | undefined;
   readonly #maxAge: number;
@@ -94,6 +99,7 @@ export class ClientContext {
   readonly #built = new WeakMap<EngineInstance, Promise<EngineContext>>();
 
   static {
+    nameKind(ClientContext, "ClientContext");
     clientContextInternals = {
       engine(context, instance) {
         let built = context.#built.get(instance);
@@ -104,12 +110,12 @@ export class ClientContext {
         return built;
       },
       fingerprint: (context) => context.#fingerprint,
-      verify: (context) => context.#verify,
-      keyLog: (context) => context.#keyLog,
+      verify: (context) => context.#options.verify,
+      keyLog: (context) => context.#options.keyLog,
       counters: (context) => context.#counters,
       pool: (context) => context.#pool,
       maxAge: (context) => context.#maxAge,
-      onDiagnostic: (context) => context.#onDiagnostic,
+      onDiagnostic: (context) => context.#options.onDiagnostic,
     };
   }
 
@@ -120,13 +126,10 @@ export class ClientContext {
    * parse (DER of certificates, keys and lists) is checked at the first connection.
    */
   constructor(options: ClientContextOptions = {}) {
+    super();
     this.#options = checkClientOptions(options);
     this.#fingerprint = fingerprintOf(this.#options);
-    this.#verify = options.verify;
-    this.#keyLog = options.keyLog;
-    checkFunction("onDiagnostic", options.onDiagnostic);
-    this.#onDiagnostic = options.onDiagnostic;
-    const resumption = checkPool(options.resumption);
+    const { resumption, onDiagnostic } = this.#options;
     this.#maxAge = (resumption?.maxAge ?? WEEK_MS) / 1000;
     this.#tickets = resumption?.ticketsPerServer ?? 0;
     if (resumption !== undefined) {
@@ -135,7 +138,7 @@ export class ClientContext {
         fingerprint: this.#fingerprint,
         versions: this.#options.versions,
         counters: this.#counters,
-        onDiagnostic: options.onDiagnostic,
+        onDiagnostic,
       });
     }
   }
@@ -155,16 +158,22 @@ export class ClientContext {
    *
    * @param server `port` is 0 for connections that did not know it; `networkPartition` as given to
    * `connectTls()`.
+   * @throws {TypeError} if one of them is bad.
    */
   async forget(
     server: { hostname: string; port?: number; networkPartition?: string },
   ): Promise<void> {
-    checkKnown(server, ["hostname", "port", "networkPartition"], "forget()");
-    await this.#pool?.forget({
-      serverName: canonicalServerName("hostname", server.hostname),
-      port: checkInteger("port", server.port ?? 0, 0, 65_535),
-      networkPartition: server.networkPartition ?? "",
-    });
+    const { hostname, port = 0, networkPartition } = readOptions(
+      server,
+      FORGET_OPTIONS,
+      "forget() options",
+    );
+    const target = {
+      serverName: canonicalServerName("hostname", hostname),
+      port: checkInteger("port", port, 0, 65_535),
+      networkPartition: checkNetworkPartition(networkPartition),
+    };
+    await this.#pool?.forget(target);
   }
 
   /** Waits until every session on its way to the store is there, or has failed. */
@@ -206,7 +215,7 @@ export class ClientContext {
     );
     // One for the one that was used, and one to make up for what got lost.
     if (this.#tickets > 0) builder.set_ticket_request(this.#tickets, Math.min(2, this.#tickets));
-    if (this.#keyLog !== undefined) builder.set_key_log();
+    if (options.keyLog !== undefined) builder.set_key_log();
     if (options.dangerDisableVerification) builder.danger_disable_verification();
     if (options.dangerDisableHostnameVerification) {
       builder.danger_disable_hostname_verification();

@@ -4,24 +4,25 @@
  * @module
  */
 
-import { fromBase64, utf8 } from "./bytes.ts";
+import { fromBase64 } from "./bytes.ts";
 import type { OnDiagnostic } from "./diagnostics.ts";
+import { checkInstance } from "./opaque.ts";
+import { badOption } from "./option_errors.ts";
 import {
-  badOption,
   checkBoolean,
   checkFunction,
   checkInteger,
-  checkKnown,
   checkString,
   checkStrings,
   checkTimeout,
 } from "./options.ts";
 import { pemCertificates, pemCrls, pemPrivateKey, type PrivateKeyDer } from "./pem.ts";
+import { type KnownOptions, readOptions } from "./read_options.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
 import { SealingKeys, sealingKeysInternals } from "./sealing_keys.ts";
 import { checkStore, type SessionStore } from "./session_store.ts";
 import { memoryStore } from "./stores/memory.ts";
-import { checkSuites, checkVersions } from "./suite_options.ts";
+import { checkAlpn, checkSuites, checkVersions } from "./suite_options.ts";
 
 /** What a `verify` callback is asked about. */
 export interface VerifyInput {
@@ -106,28 +107,37 @@ export interface ClientContextOptions {
   dangerDisableHostnameVerification?: boolean;
 }
 
-/** The names of `ClientContextOptions`. */
-export const CLIENT_CONTEXT_OPTIONS: readonly (keyof ClientContextOptions)[] = [
-  "caCerts",
-  "defaultRoots",
-  "cert",
-  "key",
-  "alpnProtocols",
-  "minVersion",
-  "maxVersion",
-  "cipherSuites",
-  "verify",
-  "crls",
-  "pinnedKeys",
-  "resumption",
-  "revocationEpoch",
-  "onDiagnostic",
-  "keyLog",
-  "dangerDisableVerification",
-  "dangerDisableHostnameVerification",
-];
+/** All options of `ClientContextOptions`. */
+export const CLIENT_CONTEXT_OPTIONS = {
+  caCerts: "anywhere",
+  defaultRoots: "anywhere",
+  cert: "anywhere",
+  key: "anywhere",
+  alpnProtocols: "anywhere",
+  minVersion: "anywhere",
+  maxVersion: "anywhere",
+  cipherSuites: "anywhere",
+  verify: "anywhere",
+  crls: "anywhere",
+  pinnedKeys: "anywhere",
+  resumption: "anywhere",
+  revocationEpoch: "anywhere",
+  onDiagnostic: "anywhere",
+  keyLog: "own",
+  dangerDisableVerification: "own",
+  dangerDisableHostnameVerification: "own",
+} as const satisfies KnownOptions<ClientContextOptions>;
 
-/** All options but the callbacks and the pool, checked. */
+const POOL_OPTIONS = {
+  store: "anywhere",
+  keys: "anywhere",
+  ticketsPerServer: "anywhere",
+  maxAge: "anywhere",
+  timeout: "anywhere",
+  unlinkable: "anywhere",
+} as const satisfies KnownOptions<PoolResumption>;
+
+/** All options, checked. */
 export interface CheckedClientOptions {
   roots: Uint8Array[];
   defaultRoots: boolean;
@@ -141,31 +151,36 @@ export interface CheckedClientOptions {
   revocationEpoch: number;
   dangerDisableVerification: boolean;
   dangerDisableHostnameVerification: boolean;
+  verify: ClientContextOptions["verify"];
+  keyLog: ClientContextOptions["keyLog"];
+  onDiagnostic: OnDiagnostic | undefined;
+  resumption: Required<PoolResumption> | undefined;
 }
 
 const HOUR_MS = 60 * 60 * 1000;
 /** RFC 8446 §4.6.1: no ticket lives longer. */
 export const WEEK_MS = 7 * 24 * HOUR_MS;
 
-/** Checks the pool's options; `undefined`: there is none. */
-export function checkPool(given: unknown): Required<PoolResumption> | undefined {
+/** `undefined`: there is no pool. */
+function checkPool(given: unknown): Required<PoolResumption> | undefined {
   if (given === undefined) return undefined;
-  const pool = given === "memory"
-    ? { store: memoryStore(), keys: sealingKeysInternals.generate() }
-    : given as PoolResumption;
-  const known = ["store", "keys", "ticketsPerServer", "maxAge", "timeout", "unlinkable"];
-  checkKnown(pool, known, '"resumption"');
-  const store = checkStore("resumption.store", pool.store);
-  if (!(pool.keys instanceof SealingKeys)) badOption("resumption.keys", "SealingKeys", pool.keys);
+  const pool = readOptions(
+    given === "memory" ? { store: memoryStore(), keys: sealingKeysInternals.generate() } : given,
+    POOL_OPTIONS,
+    '"resumption"',
+    "resumption.",
+  );
+  const { store, keys, ticketsPerServer = 4 } = pool;
+  checkStore("resumption.store", store);
+  checkInstance("resumption.keys", keys, SealingKeys);
   const maxAge = checkTimeout("resumption.maxAge", pool.maxAge, HOUR_MS);
   if (maxAge > WEEK_MS) {
     throw new TypeError(`Option "resumption.maxAge" must be 7 days at most, got ${maxAge} ms`);
   }
-  const tickets = pool.ticketsPerServer ?? 4;
   return {
     store,
-    keys: pool.keys,
-    ticketsPerServer: checkInteger("resumption.ticketsPerServer", tickets, 1, 64),
+    keys,
+    ticketsPerServer: checkInteger("resumption.ticketsPerServer", ticketsPerServer, 1, 64),
     maxAge,
     timeout: checkTimeout("resumption.timeout", pool.timeout, 250),
     unlinkable: checkBoolean("resumption.unlinkable", pool.unlinkable),
@@ -184,52 +199,47 @@ function pin(text: string): Uint8Array {
   return badOption("pinnedKeys", expected, text);
 }
 
-function alpnProtocol(protocol: string): Uint8Array {
-  const bytes = utf8(protocol);
-  if (bytes.length > 255) {
-    throw new TypeError(`Option "alpnProtocols" has a name of ${bytes.length} bytes; 255 at most`);
+/** The client's chain and key: both, or neither. */
+function checkIdentity(
+  cert: unknown,
+  key: unknown,
+): Pick<CheckedClientOptions, "chain" | "key"> {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TypeError('Options "cert" and "key" go together');
   }
-  return bytes;
+  if (cert === undefined) return { chain: [], key: undefined };
+  checkString("cert", cert);
+  checkString("key", key);
+  return { chain: pemCertificates("cert", cert), key: pemPrivateKey("key", key) };
 }
 
-/** Checks all options but the callbacks and the pool together. */
-export function checkClientOptions(options: ClientContextOptions): CheckedClientOptions {
-  checkKnown(options, CLIENT_CONTEXT_OPTIONS, "ClientContext options");
+/** Reads the options of a client's context, and checks them together. */
+export function checkClientOptions(given: unknown): CheckedClientOptions {
+  const options = readOptions(given, CLIENT_CONTEXT_OPTIONS, "ClientContext options");
   const caCerts = checkStrings("caCerts", options.caCerts);
-  checkBoolean("defaultRoots", options.defaultRoots);
+  const wanted = checkBoolean("defaultRoots", options.defaultRoots);
   const danger = checkBoolean("dangerDisableVerification", options.dangerDisableVerification);
-  const defaultRoots = options.defaultRoots ?? (options.caCerts === undefined && !danger);
+  const defaultRoots = options.defaultRoots === undefined
+    ? options.caCerts === undefined && !danger
+    : wanted;
   const roots = caCerts.flatMap((pem) => pemCertificates("caCerts", pem));
   if (roots.length === 0 && !defaultRoots && !danger) {
     throw new TypeError('Option "caCerts" is empty and "defaultRoots" is false: nobody is trusted');
   }
-  if ((options.cert === undefined) !== (options.key === undefined)) {
-    throw new TypeError('Options "cert" and "key" go together');
-  }
-  let chain: Uint8Array[] = [];
-  let key: PrivateKeyDer | undefined;
-  if (options.cert !== undefined) {
-    checkString("cert", options.cert);
-    checkString("key", options.key);
-    chain = pemCertificates("cert", options.cert);
-    key = pemPrivateKey("key", options.key);
-  }
-  checkFunction("verify", options.verify);
-  checkFunction("keyLog", options.keyLog);
+  const { revocationEpoch = 0 } = options;
   const versions = checkVersions(options);
   return {
     roots,
     defaultRoots,
-    chain,
-    key,
-    alpn: checkStrings("alpnProtocols", options.alpnProtocols).map(alpnProtocol),
+    ...checkIdentity(options.cert, options.key),
+    alpn: checkAlpn(options.alpnProtocols),
     versions,
     suites: checkSuites(options, versions),
     crls: checkStrings("crls", options.crls).flatMap((pem) => pemCrls("crls", pem)),
     pins: checkStrings("pinnedKeys", options.pinnedKeys).map(pin),
     revocationEpoch: checkInteger(
       "revocationEpoch",
-      options.revocationEpoch === undefined ? 0 : options.revocationEpoch,
+      revocationEpoch,
       0,
       Number.MAX_SAFE_INTEGER,
     ),
@@ -238,5 +248,9 @@ export function checkClientOptions(options: ClientContextOptions): CheckedClient
       "dangerDisableHostnameVerification",
       options.dangerDisableHostnameVerification,
     ),
+    verify: checkFunction("verify", options.verify),
+    keyLog: checkFunction("keyLog", options.keyLog),
+    onDiagnostic: checkFunction("onDiagnostic", options.onDiagnostic),
+    resumption: checkPool(options.resumption),
   };
 }

@@ -7,6 +7,8 @@
 import { currentEngine } from "./engine_pool.ts";
 import { envelopeKeyId, open } from "./envelope.ts";
 import { TlsError } from "./errors.ts";
+import { checkInstance } from "./opaque.ts";
+import { checkBytes } from "./options.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
 import { SealingKeys } from "./sealing_keys.ts";
 import { Session } from "./session.ts";
@@ -70,12 +72,8 @@ export interface SessionInspection {
  * ```
  */
 export function inspectSession(bytes: Uint8Array, keys?: SealingKeys): SessionInspection {
-  if (!(bytes instanceof Uint8Array)) {
-    throw new TypeError(`Argument "bytes" must be a Uint8Array, got ${typeof bytes}`);
-  }
-  if (keys !== undefined && !(keys instanceof SealingKeys)) {
-    throw new TypeError(`Argument "keys" must be SealingKeys, got ${typeof keys}`);
-  }
+  checkBytes("bytes", bytes);
+  if (keys !== undefined) checkInstance("keys", keys, SealingKeys, "Argument");
   const { length } = bytes;
   const keyId = envelopeKeyId(bytes);
   if (keyId === undefined) return look("plain", bytes, { length });

@@ -12,8 +12,10 @@ import { deferred } from "./deferred.ts";
 import { acceptTransport, checkHandshakeTimeout, checkServerContext } from "./accept.ts";
 import { TlsError, transportError } from "./errors.ts";
 import { currentListener } from "./listener.ts";
-import { checkFunction, checkInteger, checkKnown, checkString } from "./options.ts";
+import { checkFunction, checkInteger } from "./options.ts";
+import { type KnownOptions, readOptions } from "./read_options.ts";
 import type { ServerContext } from "./server_context.ts";
+import { listenAddress } from "./server_name.ts";
 import type { TlsConn } from "./tls_conn.ts";
 import type { ListenAddress, Transport, TransportListener } from "./transport/transport.ts";
 
@@ -35,6 +37,15 @@ export interface ListenTlsOptions {
   /** Told of each handshake that failed, and of each failure to accept. */
   onError?: (error: Error) => void;
 }
+
+const OPTIONS = {
+  port: "anywhere",
+  hostname: "anywhere",
+  context: "anywhere",
+  handshakeTimeout: "anywhere",
+  maxPending: "anywhere",
+  onError: "anywhere",
+} as const satisfies KnownOptions<ListenTlsOptions>;
 
 /**
  * A listener: iterate it for connections whose handshake is complete.
@@ -61,22 +72,16 @@ export class TlsListener implements AsyncIterable<TlsConn> {
 
   /** Made by {@linkcode listenTls}. */
   constructor(options: ListenTlsOptions) {
-    checkKnown(
-      options,
-      ["port", "hostname", "context", "handshakeTimeout", "maxPending", "onError"],
-      "listenTls options",
-    );
-    const { context, hostname = "0.0.0.0", onError } = options;
+    const given = readOptions(options, OPTIONS, "listenTls options");
+    const { context, hostname = "0.0.0.0", maxPending = 1000 } = given;
     checkServerContext(context);
-    checkString("hostname", hostname);
-    checkFunction("onError", onError);
-    this.#onError = onError ?? (() => {});
+    this.#onError = checkFunction("onError", given.onError) ?? (() => {});
     this.#options = {
       context,
-      hostname,
-      port: checkInteger("port", options.port, 0, 65_535),
-      handshakeTimeout: checkHandshakeTimeout(options.handshakeTimeout),
-      maxPending: checkInteger("maxPending", options.maxPending ?? 1000, 1, 1_000_000),
+      hostname: listenAddress("hostname", hostname),
+      port: checkInteger("port", given.port, 0, 65_535),
+      handshakeTimeout: checkHandshakeTimeout(given.handshakeTimeout),
+      maxPending: checkInteger("maxPending", maxPending, 1, 1_000_000),
     };
     this.listening = this.#listen();
     this.#accepting = this.listening.then(() => this.#accept(), () => this.#end());

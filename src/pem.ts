@@ -1,6 +1,9 @@
 /**
  * PEM (RFC 7468): certificates, revocation lists and private keys, to DER.
  *
+ * Rule: text around the blocks and blocks of other labels are skipped; a block of the label that is
+ * wanted is read in whole, or refused. One that was cut off would be missing without a word.
+ *
  * It does not know what the DER holds; the engine parses that.
  *
  * @module
@@ -8,6 +11,7 @@
 
 import { fromBase64 } from "./bytes.ts";
 
+const BEGIN = /-----BEGIN ([A-Z0-9 ]+)-----/g;
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g;
 
 interface PemBlock {
@@ -28,6 +32,10 @@ function blocks(option: string, pem: string): PemBlock[] {
 /** The DER of every block of one of the labels. */
 function labelled(option: string, pem: string, ...labels: string[]): Uint8Array<ArrayBuffer>[] {
   const found = blocks(option, pem).filter((block) => labels.includes(block.label));
+  const begun = Array.from(pem.matchAll(BEGIN)).filter(([, label]) => labels.includes(label));
+  if (begun.length > found.length) {
+    throw new TypeError(`Option "${option}" has a PEM block "${begun[0][1]}" that has no end`);
+  }
   if (found.length === 0) {
     throw new TypeError(`Option "${option}" holds no PEM block "${labels[0]}"`);
   }

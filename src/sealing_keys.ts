@@ -19,6 +19,7 @@
 import { ByteReader, ByteWriter, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
 import { hmac, sha256 } from "./hashes.ts";
 import { checkSecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
+import { nameKind, Opaque } from "./opaque.ts";
 import { checkBytes } from "./options.ts";
 
 const MAGIC = utf8("RPSK");
@@ -59,12 +60,13 @@ export function engineRing(keys: readonly Uint8Array[]): Uint8Array {
  * console.assert(same.ids.join() === keys.ids.join());
  * ```
  */
-export class SealingKeys {
+export class SealingKeys extends Opaque {
   readonly #nameKey: Uint8Array;
   #keys: Uint8Array[];
   #ring: Uint8Array;
 
   static {
+    nameKind(SealingKeys, "SealingKeys");
     sealingKeysInternals = {
       generate: () => new SealingKeys(randomKey(), [randomKey()]),
       ring: (keys) => keys.#ring,
@@ -77,6 +79,7 @@ export class SealingKeys {
   }
 
   private constructor(nameKey: Uint8Array, keys: Uint8Array[]) {
+    super();
     this.#nameKey = nameKey;
     this.#keys = keys;
     this.#ring = engineRing(keys);

@@ -14,13 +14,13 @@ import type {
 import { hex } from "./bytes.ts";
 import type { EngineInstance } from "./engine.ts";
 import { fingerprint, setOf } from "./fingerprint.ts";
+import { nameKind, Opaque } from "./opaque.ts";
 import { CIPHER_SUITES } from "./registry.ts";
 import {
   checkCertificates,
   type CheckedServerOptions,
   checkServerOptions,
   type Credential,
-  type ServerCertificates,
   type ServerContextOptions,
 } from "./server_options.ts";
 import { ServerSessionCache } from "./server_sessions.ts";
@@ -54,12 +54,7 @@ export interface ServerContextInternals {
   sessions(context: ServerContext): ServerSessionCache | undefined;
   ticketKeys(context: ServerContext): TicketKeys | undefined;
   counters(context: ServerContext): Counters;
-  callbacks(
-    context: ServerContext,
-  ): Pick<
-    ServerContextOptions,
-    "verify" | "sessionData" | "keyLog" | "onDiagnostic"
-  >;
+  callbacks(context: ServerContext): CheckedServerOptions["callbacks"];
   takesTls13(context: ServerContext): boolean;
   takesEarlyData(context: ServerContext): boolean;
 }
@@ -91,15 +86,15 @@ interface Built {
  * for await (const conn of listenTls({ port: 8443, context: server })) serve(conn);
  * ```
  */
-export class ServerContext {
+export class ServerContext extends Opaque {
   readonly #options: CheckedServerOptions;
-  readonly #callbacks: ReturnType<ServerContextInternals["callbacks"]>;
   readonly #fingerprint: Uint8Array;
   readonly #counters = new Counters();
   readonly #sessions: ServerSessionCache | undefined;
   readonly #built = new WeakMap<EngineInstance, Built>();
 
   static {
+    nameKind(ServerContext, "ServerContext");
     serverContextInternals = {
       engine: (context, instance) => context.#inEngine(instance).context,
       credentials: (context, instance, serverName) => context.#credentials(instance, serverName),
@@ -110,7 +105,7 @@ export class ServerContext {
         return resumption.mode === "tickets" ? resumption.ticketKeys : undefined;
       },
       counters: (context) => context.#counters,
-      callbacks: (context) => context.#callbacks,
+      callbacks: (context) => context.#options.callbacks,
       takesTls13: (context) => context.#options.versions.includes("TLSv1.3"),
       takesEarlyData: (context) => context.#options.maxEarlyDataSize > 0,
     };
@@ -123,11 +118,10 @@ export class ServerContext {
    * parse (DER of certificates, keys and lists) is checked at the first connection.
    */
   constructor(options: ServerContextOptions) {
+    super();
     this.#options = checkServerOptions(options);
-    const { verify, sessionData, keyLog, onDiagnostic } = options;
-    this.#callbacks = { verify, sessionData, keyLog, onDiagnostic };
     this.#fingerprint = fingerprintOf(this.#options);
-    const { resumption } = this.#options;
+    const { resumption, callbacks: { onDiagnostic } } = this.#options;
     if (resumption.mode === "stateful") {
       this.#sessions = new ServerSessionCache({
         ...resumption,
@@ -177,7 +171,7 @@ export class ServerContext {
         options.versions.includes("TLSv1.2"),
         options.versions.includes("TLSv1.3"),
       );
-      if (this.#callbacks.keyLog !== undefined) builder.set_key_log();
+      if (options.callbacks.keyLog !== undefined) builder.set_key_log();
       builder.set_max_early_data(options.maxEarlyDataSize);
       builder.set_tickets(options.resumption.tickets);
       builder.set_max_age(Math.floor(options.resumption.maxAge / 1000));
@@ -192,7 +186,7 @@ export class ServerContext {
     const { credentials } = this.#inEngine(instance);
     const { names, resolve } = this.#options;
     if (resolve !== undefined && serverName !== "") {
-      const given = await resolve(serverName) as ServerCertificates | null | undefined;
+      const given = await resolve(serverName);
       if (given !== null && given !== undefined) {
         return build(instance, checkCertificates("sni", given));
       }

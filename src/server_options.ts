@@ -4,23 +4,26 @@
  * @module
  */
 
-import { utf8 } from "./bytes.ts";
 import type { OnDiagnostic } from "./diagnostics.ts";
+import { checkInstance } from "./opaque.ts";
+import { badOption, reading } from "./option_errors.ts";
 import {
-  badOption,
+  bytesOf,
   checkFunction,
   checkInteger,
-  checkKnown,
+  checkList,
   checkOneOf,
   checkString,
   checkStrings,
   checkTimeout,
 } from "./options.ts";
 import { pemCertificates, pemCrls, pemPrivateKey, type PrivateKeyDer } from "./pem.ts";
+import { type KnownOptions, type Read, readOptions, readRecord } from "./read_options.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
 import { SealingKeys } from "./sealing_keys.ts";
+import { canonicalSniName } from "./server_name.ts";
 import { checkStore, type SessionStore } from "./session_store.ts";
-import { checkSuites, checkVersions } from "./suite_options.ts";
+import { checkAlpn, checkSuites, checkVersions } from "./suite_options.ts";
 import { TicketKeys } from "./ticket_keys.ts";
 
 /** A certificate that a server answers with. */
@@ -134,29 +137,58 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   keyLog?: (line: string) => void;
 }
 
-const OPTIONS: readonly (keyof ServerContextOptions)[] = [
-  "cert",
-  "key",
-  "ocspResponse",
-  "certificates",
-  "sni",
-  "alpnProtocols",
-  "clientAuth",
-  "caCerts",
-  "crls",
-  "verify",
-  "minVersion",
-  "maxVersion",
-  "cipherSuites",
-  "resumption",
-  "maxEarlyDataSize",
-  "sessionData",
-  "revocationEpoch",
-  "onDiagnostic",
-  "keyLog",
-];
+const CERTIFICATE_OPTIONS = {
+  cert: "anywhere",
+  key: "anywhere",
+  ocspResponse: "anywhere",
+} as const satisfies KnownOptions<ServerCertificate>;
+
+const OPTIONS = {
+  ...CERTIFICATE_OPTIONS,
+  certificates: "anywhere",
+  sni: "anywhere",
+  alpnProtocols: "anywhere",
+  clientAuth: "anywhere",
+  caCerts: "anywhere",
+  crls: "anywhere",
+  verify: "anywhere",
+  minVersion: "anywhere",
+  maxVersion: "anywhere",
+  cipherSuites: "anywhere",
+  resumption: "anywhere",
+  maxEarlyDataSize: "anywhere",
+  sessionData: "anywhere",
+  revocationEpoch: "anywhere",
+  onDiagnostic: "anywhere",
+  keyLog: "own",
+} as const satisfies KnownOptions<ServerContextOptions>;
+
+const STATEFUL_OPTIONS = {
+  mode: "anywhere",
+  maxAge: "anywhere",
+  tickets: "anywhere",
+  store: "anywhere",
+  keys: "anywhere",
+  timeout: "anywhere",
+  memory: "anywhere",
+} as const satisfies KnownOptions<StatefulResumption>;
+
+const TICKET_OPTIONS = {
+  mode: "anywhere",
+  maxAge: "anywhere",
+  tickets: "anywhere",
+  ticketKeys: "anywhere",
+} as const satisfies KnownOptions<TicketResumption>;
+
+const RESUMPTION_OPTIONS = { ...STATEFUL_OPTIONS, ...TICKET_OPTIONS };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Bytes of an OCSP response at most: on TLS 1.3 it is in an extension of a certificate (RFC 8446
+ * §4.4.2.1), whose block of extensions has 65,535 bytes, of which 8 are headers.
+ */
+const MAX_OCSP_RESPONSE = 65_535 - 8;
 
 /** A checked certificate in DER. */
 export interface Credential {
@@ -165,31 +197,77 @@ export interface Credential {
   ocsp: Uint8Array;
 }
 
-/** Checks one name's certificates. */
-export function checkCertificates(name: string, given: ServerCertificates): Credential[] {
-  const list = Array.isArray(given) ? given : [given];
-  if (list.length === 0) throw new TypeError(`Option "${name}" has no certificate`);
-  return list.map((each: ServerCertificate) => {
-    checkKnown(each, ["cert", "key", "ocspResponse"], `"${name}"`);
-    checkString(`${name}.cert`, each.cert);
-    checkString(`${name}.key`, each.key);
-    const { ocspResponse } = each;
-    if (ocspResponse !== undefined && !(ocspResponse instanceof Uint8Array)) {
-      badOption(`${name}.ocspResponse`, "a Uint8Array", ocspResponse);
-    }
-    return {
-      chain: pemCertificates(`${name}.cert`, each.cert),
-      key: pemPrivateKey(`${name}.key`, each.key),
-      ocsp: ocspResponse ?? new Uint8Array(0),
-    };
-  });
+function checkCertificate(path: string, given: Read<typeof CERTIFICATE_OPTIONS>): Credential {
+  const { cert, key, ocspResponse } = given;
+  checkString(`${path}cert`, cert);
+  checkString(`${path}key`, key);
+  return {
+    chain: pemCertificates(`${path}cert`, cert),
+    key: pemPrivateKey(`${path}key`, key),
+    ocsp: checkOcspResponse(`${path}ocspResponse`, ocspResponse),
+  };
 }
 
-function checkServerName(name: string): string {
-  if (!/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(name)) {
-    throw new TypeError(`Option "sni" has a key that is no DNS name: "${name}"`);
+/** Empty: none was given. An empty one would be taken for that. */
+function checkOcspResponse(name: string, value: unknown): Uint8Array {
+  if (value === undefined) return new Uint8Array(0);
+  const response = bytesOf(name, value, "Option");
+  if (response.length === 0 || response.length > MAX_OCSP_RESPONSE) {
+    throw new TypeError(
+      `Option "${name}" must have 1 to ${MAX_OCSP_RESPONSE} bytes, got ${response.length}`,
+    );
   }
-  return name.toLowerCase();
+  return response;
+}
+
+function checkEntry(name: string, given: unknown): Credential {
+  const entry = readOptions(given, CERTIFICATE_OPTIONS, `"${name}"`, `${name}.`);
+  return checkCertificate(`${name}.`, entry);
+}
+
+/** Checks one name's certificates. */
+export function checkCertificates(name: string, given: unknown): Credential[] {
+  const isList = reading(`Option "${name}"`, () => Array.isArray(given));
+  if (!isList) return [checkEntry(name, given)];
+  const expected = "an array of certificates with their keys";
+  const list = checkList(name, given, expected, (each) => checkEntry(name, each));
+  if (list.length === 0) throw new TypeError(`Option "${name}" has no certificate`);
+  return list;
+}
+
+/** The default certificates: `cert` with its key, and the further ones. */
+function checkDefaults(options: Read<typeof OPTIONS>): Credential[] {
+  const { cert, key, ocspResponse, certificates } = options;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TypeError('Options "cert" and "key" go together');
+  }
+  if (cert === undefined && ocspResponse !== undefined) {
+    throw new TypeError('Option "ocspResponse" is for "cert", which is not there');
+  }
+  const own = cert === undefined ? [] : [checkCertificate("", options)];
+  if (certificates === undefined) return own;
+  const expected = "an array of certificates with their keys";
+  const each = (entry: unknown) => checkEntry("certificates", entry);
+  return [...own, ...checkList("certificates", certificates, expected, each)];
+}
+
+/** Certificates by name, or who is asked for them. */
+function checkSni(sni: unknown): Pick<CheckedServerOptions, "names" | "resolve"> {
+  const names = new Map<string, Credential[]>();
+  if (sni === undefined || typeof sni === "function") {
+    return { names, resolve: checkFunction("sni", sni) };
+  }
+  if (typeof sni !== "object" || sni === null) {
+    badOption("sni", "certificates by name, or a function", sni);
+  }
+  for (const [given, certificates] of readRecord("sni", sni)) {
+    const name = canonicalSniName("sni", given);
+    if (names.has(name)) {
+      throw new TypeError(`Option "sni" has two keys for one name: "${name}"`);
+    }
+    names.set(name, checkCertificates("sni", certificates));
+  }
+  return { names, resolve: undefined };
 }
 
 /** How sessions are resumed, checked. */
@@ -207,35 +285,36 @@ export type Resumption =
     | { mode: "tickets"; ticketKeys: TicketKeys }
   );
 
-function checkResumption(given: ServerContextOptions["resumption"]): Resumption {
+function checkResumption(given: unknown): Resumption {
   if (given === undefined) return { mode: "off", maxAge: DAY_MS, tickets: 0 };
-  const stateful = ["store", "keys", "timeout", "memory"];
-  const mode = checkOneOf("resumption.mode", given?.mode, ["stateful", "tickets"]);
-  const own = mode === "stateful" ? stateful : ["ticketKeys"];
-  checkKnown(given, ["mode", "maxAge", "tickets", ...own], '"resumption"');
-  const maxAge = checkTimeout("resumption.maxAge", given.maxAge, DAY_MS);
+  const read = readOptions(given, RESUMPTION_OPTIONS, '"resumption"', "resumption.");
+  const mode = checkOneOf("resumption.mode", read.mode, ["stateful", "tickets"]);
+  const known = mode === "stateful" ? STATEFUL_OPTIONS : TICKET_OPTIONS;
+  for (const [name, value] of Object.entries(read)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    throw new TypeError(`Option "${name}" is unknown to "resumption" of mode "${mode}"`);
+  }
+  const maxAge = checkTimeout("resumption.maxAge", read.maxAge, DAY_MS);
   if (maxAge > 7 * DAY_MS) {
     throw new TypeError(`Option "resumption.maxAge" must be 7 days at most, got ${maxAge} ms`);
   }
-  const tickets = checkInteger("resumption.tickets", given.tickets ?? 2, 0, 8);
-  if (given.mode === "tickets") {
-    if (!(given.ticketKeys instanceof TicketKeys)) {
-      badOption("resumption.ticketKeys", "TicketKeys", given.ticketKeys);
-    }
-    return { mode: "tickets", maxAge, tickets, ticketKeys: given.ticketKeys };
+  const { tickets: wanted = 2, memory = 1000 } = read;
+  const tickets = checkInteger("resumption.tickets", wanted, 0, 8);
+  const { ticketKeys, store, keys } = read;
+  if (mode === "tickets") {
+    checkInstance("resumption.ticketKeys", ticketKeys, TicketKeys);
+    return { mode, maxAge, tickets, ticketKeys };
   }
-  const store = checkStore("resumption.store", given.store);
-  if (!(given.keys instanceof SealingKeys)) {
-    badOption("resumption.keys", "SealingKeys", given.keys);
-  }
+  checkStore("resumption.store", store);
+  checkInstance("resumption.keys", keys, SealingKeys);
   return {
-    mode: "stateful",
+    mode,
     maxAge,
     tickets,
     store,
-    keys: given.keys,
-    timeout: checkTimeout("resumption.timeout", given.timeout, 250),
-    memory: checkInteger("resumption.memory", given.memory ?? 1000, 0, 1_000_000),
+    keys,
+    timeout: checkTimeout("resumption.timeout", read.timeout, 250),
+    memory: checkInteger("resumption.memory", memory, 0, 1_000_000),
   };
 }
 
@@ -253,57 +332,45 @@ export interface CheckedServerOptions {
   resumption: Resumption;
   maxEarlyDataSize: number;
   revocationEpoch: number;
+  callbacks: Pick<ServerContextOptions, "verify" | "sessionData" | "keyLog" | "onDiagnostic">;
 }
 
-/** Checks all options together. */
-export function checkServerOptions(options: ServerContextOptions): CheckedServerOptions {
-  checkKnown(options, OPTIONS, "ServerContext options");
-  const { cert, key, ocspResponse, sni } = options;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError('Options "cert" and "key" go together');
-  }
-  const own: ServerCertificate[] = cert === undefined
-    ? []
-    : [{ cert, key: key!, ...(ocspResponse && { ocspResponse }) }];
-  const all = [...own, ...(options.certificates ?? [])];
-  const credentials = all.length === 0 ? [] : checkCertificates("certificates", all);
-  const names = new Map<string, Credential[]>();
-  if (typeof sni === "object" && sni !== null) {
-    for (const [name, certificates] of Object.entries(sni)) {
-      names.set(checkServerName(name), checkCertificates("sni", certificates));
-    }
-  } else checkFunction("sni", sni);
-  if (credentials.length === 0 && sni === undefined) {
-    throw new TypeError('Option "cert" and "key", "certificates" or "sni" must be there');
-  }
-  const auths = ["none", "optional", "required"] as const;
-  const clientAuth = checkOneOf("clientAuth", options.clientAuth ?? "none", auths);
+/** Whether clients are asked for a certificate, and under which roots. */
+function checkClientAuth(
+  options: Read<typeof OPTIONS>,
+): Pick<CheckedServerOptions, "clientAuth" | "roots"> {
+  const { clientAuth: wanted = "none" } = options;
+  const clientAuth = checkOneOf("clientAuth", wanted, ["none", "optional", "required"]);
   const roots = checkStrings("caCerts", options.caCerts).flatMap((pem) =>
     pemCertificates("caCerts", pem)
   );
   if ((clientAuth === "none") !== (roots.length === 0)) {
     throw new TypeError('Options "clientAuth" and "caCerts" go together');
   }
-  checkFunction("verify", options.verify);
-  checkFunction("sessionData", options.sessionData);
-  checkFunction("onDiagnostic", options.onDiagnostic);
-  checkFunction("keyLog", options.keyLog);
+  return { clientAuth, roots };
+}
+
+/** Reads the options of a server's context, and checks them together. */
+export function checkServerOptions(given: unknown): CheckedServerOptions {
+  const options = readOptions(given, OPTIONS, "ServerContext options");
+  const credentials = checkDefaults(options);
+  const { names, resolve } = checkSni(options.sni);
+  if (credentials.length === 0 && names.size === 0 && resolve === undefined) {
+    throw new TypeError(
+      'Option "cert" and "key", "certificates" or "sni" must be there, and have a certificate',
+    );
+  }
   const resumption = checkResumption(options.resumption);
-  const maxEarlyDataSize = checkInteger(
-    "maxEarlyDataSize",
-    options.maxEarlyDataSize ?? 0,
-    0,
-    16 * 1024 * 1024,
-  );
+  const { maxEarlyDataSize: earlyData = 0, revocationEpoch = 0 } = options;
+  const maxEarlyDataSize = checkInteger("maxEarlyDataSize", earlyData, 0, 16 * 1024 * 1024);
   checkEarlyData(maxEarlyDataSize, resumption);
   const versions = checkVersions(options);
   return {
     credentials,
     names,
-    resolve: typeof sni === "function" ? sni : undefined,
-    alpn: checkStrings("alpnProtocols", options.alpnProtocols).map((name) => utf8(name)),
-    clientAuth,
-    roots,
+    resolve,
+    alpn: checkAlpn(options.alpnProtocols),
+    ...checkClientAuth(options),
     crls: checkStrings("crls", options.crls).flatMap((pem) => pemCrls("crls", pem)),
     versions,
     suites: checkSuites(options, versions),
@@ -311,10 +378,16 @@ export function checkServerOptions(options: ServerContextOptions): CheckedServer
     maxEarlyDataSize,
     revocationEpoch: checkInteger(
       "revocationEpoch",
-      options.revocationEpoch ?? 0,
+      revocationEpoch,
       0,
       Number.MAX_SAFE_INTEGER,
     ),
+    callbacks: {
+      verify: checkFunction("verify", options.verify),
+      sessionData: checkFunction("sessionData", options.sessionData),
+      keyLog: checkFunction("keyLog", options.keyLog),
+      onDiagnostic: checkFunction("onDiagnostic", options.onDiagnostic),
+    },
   };
 }
 

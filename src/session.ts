@@ -26,9 +26,11 @@
 
 import { ByteReader, ByteWriter, fromUtf8, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
 import { currentEngine } from "./engine_pool.ts";
-import { open, seal } from "./envelope.ts";
+import { MAX_ENVELOPE, open, seal } from "./envelope.ts";
 import { TlsError } from "./errors.ts";
 import { sha256 } from "./hashes.ts";
+import { checkInstance, nameKind, Opaque } from "./opaque.ts";
+import { bytesOf } from "./options.ts";
 import { SealingKeys } from "./sealing_keys.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
 import { readSessionState, type SessionState } from "./session_state.ts";
@@ -37,7 +39,7 @@ const MAGIC = utf8("RPRS");
 const FORMAT = 1;
 const DIGEST_LENGTH = 32;
 /** A chain and a ticket of 64 KiB each, the most a handshake carries, and the rest. */
-const MAX_LENGTH = 160 * 1024;
+export const MAX_SESSION_BYTES = 160 * 1024;
 
 /** What a session is bound to, and for how long. */
 export interface SessionBinding {
@@ -52,13 +54,6 @@ export interface SessionBinding {
   port: number;
   /** `null`: none was negotiated. */
   alpnProtocol: string | null;
-}
-
-function checkKeys(keys: unknown): SealingKeys {
-  if (!(keys instanceof SealingKeys)) {
-    throw new TypeError(`Argument "keys" must be SealingKeys, got ${typeof keys}`);
-  }
-  return keys;
 }
 
 function invalid(why: string): TlsError {
@@ -98,7 +93,7 @@ export let sessionInternals: SessionInternals;
  * }
  * ```
  */
-export class Session {
+export class Session extends Opaque {
   readonly #binding: SessionBinding;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #state: Uint8Array;
@@ -109,6 +104,7 @@ export class Session {
   #disposed = false;
 
   static {
+    nameKind(Session, "Session");
     sessionInternals = {
       make: (binding, state) => {
         const writer = new ByteWriter().bytes(MAGIC).uint(1, FORMAT)
@@ -134,6 +130,7 @@ export class Session {
   }
 
   private constructor(bytes: Uint8Array<ArrayBuffer>, digest: "undigested" | "digested") {
+    super();
     this.#bytes = bytes;
     this.#digested = digest === "digested";
     const body = bytes.subarray(0, Math.max(0, bytes.length - DIGEST_LENGTH));
@@ -176,14 +173,12 @@ export class Session {
    *
    * @throws {TlsError} `ERR_TLS_SESSION_VERSION` if they are of another format,
    * `ERR_TLS_SESSION_INVALID` if they are anything else but an intact session.
+   * @throws {TypeError} if they are no `Uint8Array`, or one whose buffer was detached.
    */
   static fromBytes(bytes: Uint8Array): Session {
-    if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError(`Argument "bytes" must be a Uint8Array, got ${typeof bytes}`);
-    }
-    if (bytes.length > MAX_LENGTH) throw invalid(`more than ${MAX_LENGTH} bytes`);
-    const copy = new Uint8Array(bytes);
+    const copy = bytesOf("bytes", bytes, "Argument", MAX_SESSION_BYTES + 1);
     try {
+      if (copy.length > MAX_SESSION_BYTES) throw invalid(`more than ${MAX_SESSION_BYTES} bytes`);
       return new Session(copy, "digested");
     } catch (error) {
       copy.fill(0);
@@ -226,9 +221,10 @@ export class Session {
    */
   // deno-lint-ignore require-await -- errors are rejections, and a runtime may load its engine
   async seal(keys: SealingKeys): Promise<Uint8Array> {
+    checkInstance("keys", keys, SealingKeys, "Argument");
     const plain = this.toBytes();
     try {
-      return seal(currentEngine(), checkKeys(keys), { purpose: "session" }, plain);
+      return seal(currentEngine(), keys, { purpose: "session" }, plain);
     } finally {
       plain.fill(0);
     }
@@ -239,13 +235,13 @@ export class Session {
    *
    * @throws {TlsError} `ERR_TLS_SESSION_UNSEALABLE` if no key has its id, or it was changed;
    * `ERR_TLS_SESSION_VERSION` if it is of another format.
+   * @throws {TypeError} if they are no `Uint8Array`, or one whose buffer was detached.
    */
   // deno-lint-ignore require-await -- as above
   static async open(bytes: Uint8Array, keys: SealingKeys): Promise<Session> {
-    if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError(`Argument "bytes" must be a Uint8Array, got ${typeof bytes}`);
-    }
-    const opened = open(currentEngine(), checkKeys(keys), { purpose: "session" }, bytes);
+    const sealed = bytesOf("bytes", bytes, "Argument", MAX_ENVELOPE + 1);
+    checkInstance("keys", keys, SealingKeys, "Argument");
+    const opened = open(currentEngine(), keys, { purpose: "session" }, sealed);
     if (opened.miss === "version") {
       throw new TlsError(
         "ERR_TLS_SESSION_VERSION",
@@ -342,15 +338,7 @@ export class Session {
   }
 
   /** Names the session without its secrets. */
-  toString(): string {
+  override toString(): string {
     return `Session(${this.id}, ${this.protocol}, ${this.serverName})`;
   }
-}
-
-for (const method of [Symbol.for("Deno.customInspect"), Symbol.for("nodejs.util.inspect.custom")]) {
-  Object.defineProperty(Session.prototype, method, {
-    value(this: Session) {
-      return this.toString();
-    },
-  });
 }

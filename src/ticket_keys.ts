@@ -26,7 +26,8 @@
 import { ByteReader, ByteWriter, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
 import { checkSecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
 import { type KeyRingStore, SharedRing } from "./key_ring_store.ts";
-import { badOption, checkBytes, checkTimeout } from "./options.ts";
+import { checkInstance, nameKind, Opaque } from "./opaque.ts";
+import { checkBytes, checkTimeout } from "./options.ts";
 import { engineRing, SealingKeys } from "./sealing_keys.ts";
 
 const MAGIC = utf8("RPTK");
@@ -169,11 +170,12 @@ export let ticketKeysInternals: TicketKeysInternals;
  * console.assert(mine.ids.join() === yours.ids.join());
  * ```
  */
-export class TicketKeys {
+export class TicketKeys extends Opaque {
   readonly #source: Source;
   #last: readonly TicketKey[] = [];
 
   static {
+    nameKind(TicketKeys, "TicketKeys");
     ticketKeysInternals = {
       async ring(keys) {
         keys.#last = await keys.#source.keys();
@@ -185,6 +187,7 @@ export class TicketKeys {
   }
 
   private constructor(source: Source, first: readonly TicketKey[]) {
+    super();
     this.#source = source;
     this.#last = first;
   }
@@ -260,7 +263,7 @@ export class TicketKeys {
     options: TicketKeyOptions & { keys: SealingKeys; refreshEvery?: number },
   ): Promise<TicketKeys> {
     const { keys, refreshEvery, ...times } = options;
-    if (!(keys instanceof SealingKeys)) badOption("keys", "SealingKeys", keys);
+    checkInstance("keys", keys, SealingKeys);
     schedule(times);
     const ring = new SharedRing(store, keys, times, refreshEvery);
     await ring.load();

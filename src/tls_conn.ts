@@ -15,8 +15,9 @@ import { deadline } from "./deadline.ts";
 import type { EngineConnection } from "./engine.ts";
 import { closedError, TlsError } from "./errors.ts";
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
-import { checkBytes, checkKnown, checkSignal, checkTimeout } from "./options.ts";
+import { checkBytes, checkSignal, checkTimeout } from "./options.ts";
 import type { Pump } from "./pump.ts";
+import { type KnownOptions, readOptions } from "./read_options.ts";
 import type { Session } from "./session.ts";
 import { SessionQueue } from "./session_queue.ts";
 
@@ -24,6 +25,11 @@ import { SessionQueue } from "./session_queue.ts";
 const CLOSE_TIMEOUT_MS = 2_000;
 /** How long {@linkcode TlsConn.getSession} waits by default. */
 const SESSION_TIMEOUT_MS = 2_000;
+
+const GET_SESSION_OPTIONS = {
+  timeout: "anywhere",
+  signal: "anywhere",
+} as const satisfies KnownOptions<NonNullable<Parameters<TlsConn["getSession"]>[0]>>;
 
 /** What a connection is made from; for modules of this library. */
 export interface TlsConnInit {
@@ -140,10 +146,9 @@ export class TlsConn {
   async getSession(
     options: { timeout?: number; signal?: AbortSignal } = {},
   ): Promise<Session | null> {
-    checkKnown(options, ["timeout", "signal"], "getSession() options");
-    const { signal } = options;
-    checkSignal("signal", signal);
-    const timeout = checkTimeout("timeout", options.timeout, SESSION_TIMEOUT_MS);
+    const given = readOptions(options, GET_SESSION_OPTIONS, "getSession() options");
+    const signal = checkSignal("signal", given.signal);
+    const timeout = checkTimeout("timeout", given.timeout, SESSION_TIMEOUT_MS);
     signal?.throwIfAborted();
     const timedOut = Symbol();
     using limit = deadline(timeout, signal, () => timedOut);

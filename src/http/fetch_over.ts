@@ -63,8 +63,8 @@ export async function fetchOver(
   options: FetchOverOptions = {},
 ): Promise<Response> {
   checkConn(conn);
-  const limits = checkOptions(options);
-  const request = prepare(input, options);
+  const { limits, request: asked } = checkOptions(options);
+  const request = prepare(input, asked);
   for (const signal of request.signals) if (signal.aborted) throw signal.reason;
   const link = linkOf(conn);
   link.begin();

@@ -7,7 +7,9 @@
  * @module
  */
 
-import { badOption, checkInteger, checkKnown, checkSignal, checkTimeout } from "../options.ts";
+import { badOption, reading, typeOf } from "../option_errors.ts";
+import { checkInteger, checkSignal, checkTimeout } from "../options.ts";
+import { type KnownOptions, readOptions } from "../read_options.ts";
 
 /** Options of `fetchOver()`. */
 export interface FetchOverOptions {
@@ -61,37 +63,72 @@ const COUNTS = {
 const LARGEST_COUNT = 16 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
 
-const KNOWN = [
-  "method",
-  "headers",
-  "body",
-  "signal",
-  "maxBodyBytes",
-  "headTimeout",
-  "idleTimeout",
-  ...Object.keys(COUNTS),
-];
+const OPTIONS = {
+  method: "anywhere",
+  headers: "anywhere",
+  body: "anywhere",
+  signal: "anywhere",
+  maxHeadBytes: "anywhere",
+  maxHeaderCount: "anywhere",
+  maxBodyBytes: "anywhere",
+  maxInterimResponses: "anywhere",
+  maxChunkExtensionBytes: "anywhere",
+  maxTrailerBytes: "anywhere",
+  maxBufferedBody: "anywhere",
+  headTimeout: "anywhere",
+  idleTimeout: "anywhere",
+} as const satisfies KnownOptions<FetchOverOptions>;
 
-/** Checks all options; returns the limits with their defaults. */
-export function checkOptions(options: FetchOverOptions): Limits {
-  checkKnown(options, KNOWN, "fetchOver() options");
-  checkSignal("signal", options.signal ?? undefined);
+/** What is to be sent, of the options; the limits are apart. */
+export interface RequestOptions {
+  method: unknown;
+  headers: Headers | undefined;
+  body: unknown;
+  signal: AbortSignal | undefined;
+}
+
+/** Reads all options and checks them; the limits come with their defaults. */
+export function checkOptions(options: unknown): { limits: Limits; request: RequestOptions } {
+  const read = readOptions(options, OPTIONS, "fetchOver() options");
   const count = (name: keyof typeof COUNTS): number => {
     const { fallback, min } = COUNTS[name];
-    const value = options[name];
+    const value = read[name];
     return value === undefined ? fallback : checkInteger(name, value, min, LARGEST_COUNT);
   };
-  return {
+  const { method, headers, body, signal } = read;
+  const limits = {
     maxHeadBytes: count("maxHeadBytes"),
     maxHeaderCount: count("maxHeaderCount"),
     maxInterimResponses: count("maxInterimResponses"),
     maxChunkExtensionBytes: count("maxChunkExtensionBytes"),
     maxTrailerBytes: count("maxTrailerBytes"),
     maxBufferedBody: count("maxBufferedBody"),
-    maxBodyBytes: checkBodyBytes(options.maxBodyBytes),
-    headTimeout: checkTimeout("headTimeout", options.headTimeout, TIMEOUT_MS),
-    idleTimeout: checkTimeout("idleTimeout", options.idleTimeout, TIMEOUT_MS),
+    maxBodyBytes: checkBodyBytes(read.maxBodyBytes),
+    headTimeout: checkTimeout("headTimeout", read.headTimeout, TIMEOUT_MS),
+    idleTimeout: checkTimeout("idleTimeout", read.idleTimeout, TIMEOUT_MS),
   };
+  const request = {
+    method,
+    headers: checkHeaders(headers),
+    body,
+    signal: checkSignal("signal", signal === null ? undefined : signal),
+  };
+  return { limits, request };
+}
+
+/** `undefined`, or what `Headers` can be made of: it takes any object, most of them for no fields. */
+function checkHeaders(value: unknown): Headers | undefined {
+  if (value === undefined) return undefined;
+  const expected = "Headers, pairs of strings, or an object of strings";
+  const isOne = reading('Option "headers"', () =>
+    typeof value === "object" && value !== null &&
+    (Symbol.iterator in value || Object.prototype.toString.call(value) === "[object Object]"));
+  if (!isOne) badOption("headers", expected, value);
+  try {
+    return new Headers(value as Headers);
+  } catch (cause) {
+    throw new TypeError(`Option "headers" must be ${expected}, got ${typeOf(value)}`, { cause });
+  }
 }
 
 function checkBodyBytes(value: unknown): number {

@@ -8,9 +8,9 @@
  * @module
  */
 
-import { badOption } from "../options.ts";
+import { badOption } from "../option_errors.ts";
 import { type Field, isFieldValue, isToken, listOf, trimSpace } from "./fields.ts";
-import type { FetchOverOptions } from "./options.ts";
+import type { RequestOptions } from "./options.ts";
 import { RequestBody } from "./request_body.ts";
 
 /** A request, ready to be sent. */
@@ -51,7 +51,7 @@ const WITH_LENGTH = new Set(["PATCH", "POST", "PUT"]);
 /** Checks what the caller asks for; reads nothing of a body yet. */
 export function prepare(
   input: Request | string | URL,
-  options: FetchOverOptions,
+  options: RequestOptions,
 ): PreparedRequest {
   const request = isRequest(input) ? input : undefined;
   const url = new URL(request?.url ?? input as string | URL);
@@ -61,11 +61,13 @@ export function prepare(
   if (url.username !== "" || url.password !== "") {
     throw new TypeError("The URL must have no user name or password");
   }
-  const method = checkMethod(options.method ?? request?.method ?? "GET");
+  const method = checkMethod(
+    options.method === undefined ? request?.method ?? "GET" : options.method,
+  );
   const headers = new Headers(options.headers ?? request?.headers);
   const body = options.body === undefined && request !== undefined
     ? RequestBody.ofRequest(request)
-    : RequestBody.of(options.body ?? null);
+    : RequestBody.of(options.body === undefined ? null : options.body);
   if (body !== null && (method === "GET" || method === "HEAD")) {
     throw new TypeError(`A ${method} request must have no body`);
   }

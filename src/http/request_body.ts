@@ -8,7 +8,8 @@
  */
 
 import { deadline } from "../deadline.ts";
-import { badOption } from "../options.ts";
+import { badOption, reading } from "../option_errors.ts";
+import { bufferSourceBytes } from "../options.ts";
 import { HttpError } from "./errors.ts";
 
 /** How long a stream may take to end for its length to be known. */
@@ -74,8 +75,9 @@ export class RequestBody {
   }
 
   /** Any body that `fetch` takes; `null`: none. */
-  static of(body: NonNullable<RequestInit["body"]> | null): RequestBody | null {
+  static of(body: unknown): RequestBody | null {
     if (body === null) return null;
+    reading('Option "body"', () => body instanceof Object);
     if (body instanceof ReadableStream) return RequestBody.#ofStream(body, null);
     if (typeof body === "string") {
       const bytes = new TextEncoder().encode(body);
@@ -86,13 +88,9 @@ export class RequestBody {
       const bytes = new TextEncoder().encode(body.toString());
       return new RequestBody({ bytes, length: bytes.length, type });
     }
-    if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) {
-      const bytes = ArrayBuffer.isView(body)
-        ? new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
-        : new Uint8Array(body);
-      // As they are now: the caller may go on with the buffer.
-      return new RequestBody({ bytes: bytes.slice(), length: bytes.length });
-    }
+    // As they are now: the caller may go on with the buffer.
+    const bytes = bufferSourceBytes("body", body, "Option");
+    if (bytes !== undefined) return new RequestBody({ bytes, length: bytes.length });
     if (body instanceof Blob) return RequestBody.#ofStream(body.stream(), body.size, body.type);
     if (body instanceof FormData) {
       // It knows the format, and its boundary.

@@ -8,6 +8,7 @@
  */
 
 import { deferred } from "../deferred.ts";
+import { badOption, reading } from "../option_errors.ts";
 import type { Transport } from "./transport.ts";
 
 /** Two directions of bytes. */
@@ -16,6 +17,28 @@ export interface ByteStreams {
   readable: ReadableStream<Uint8Array>;
   /** What goes to the peer. */
   writable: WritableStream<Uint8Array>;
+}
+
+/** Reads both streams, once, and checks that they are ones and that nobody has locked them. */
+export function checkStreams(streams: unknown): ByteStreams {
+  const given = streams as Partial<ByteStreams> | null | undefined;
+  const readable = reading('Option "readable"', () => given?.readable);
+  const writable = reading('Option "writable"', () => given?.writable);
+  if (!isA(readable, ReadableStream)) badOption("readable", "a ReadableStream", readable);
+  if (!isA(writable, WritableStream)) badOption("writable", "a WritableStream", writable);
+  for (const [name, stream] of Object.entries({ readable, writable })) {
+    if (stream.locked) throw new TypeError(`Option "${name}" is locked: somebody else uses it`);
+  }
+  return { readable, writable };
+}
+
+/** Whether it is one, and no imitation or Proxy of one. */
+function isA<T extends { locked: boolean }>(value: unknown, type: new () => T): value is T {
+  try {
+    return value instanceof type && typeof value.locked === "boolean";
+  } catch {
+    return false;
+  }
 }
 
 /** Locks both streams until `close()`. */

@@ -13,7 +13,8 @@
  */
 
 import { deferred } from "../deferred.ts";
-import { checkInteger, checkKnown } from "../options.ts";
+import { checkInteger } from "../options.ts";
+import { type KnownOptions, readOptions } from "../read_options.ts";
 import type { ByteStreams } from "./streams.ts";
 
 /** What is used of a WebSocket: that of browsers, Deno, Bun, Node 22, workerd, or npm's `ws`. */
@@ -46,6 +47,11 @@ export interface WebSocketStreamsOptions {
    */
   maxBuffered?: number;
 }
+
+const OPTIONS = {
+  maxQueued: "anywhere",
+  maxBuffered: "anywhere",
+} as const satisfies KnownOptions<WebSocketStreamsOptions>;
 
 /** What an entry of the queue costs besides its bytes. */
 const MESSAGE_OVERHEAD = 128;
@@ -86,11 +92,16 @@ export function webSocketStreams(
   if (typeof socket?.send !== "function" || typeof socket.addEventListener !== "function") {
     throw new TypeError('Argument "socket" must be a WebSocket');
   }
-  checkKnown(options, ["maxQueued", "maxBuffered"], "webSocketStreams() options");
-  const { maxQueued = 16 * 1024 * 1024, maxBuffered = 1024 * 1024 } = options;
-  checkInteger("maxQueued", maxQueued, 1, Number.MAX_SAFE_INTEGER);
-  checkInteger("maxBuffered", maxBuffered, 0, Number.MAX_SAFE_INTEGER);
-  const both = new Both(socket, maxQueued, maxBuffered);
+  const { maxQueued = 16 * 1024 * 1024, maxBuffered = 1024 * 1024 } = readOptions(
+    options,
+    OPTIONS,
+    "webSocketStreams() options",
+  );
+  const both = new Both(
+    socket,
+    checkInteger("maxQueued", maxQueued, 1, Number.MAX_SAFE_INTEGER),
+    checkInteger("maxBuffered", maxBuffered, 0, Number.MAX_SAFE_INTEGER),
+  );
   return { readable: both.readable(), writable: both.writable() };
 }
 

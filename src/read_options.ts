@@ -1,0 +1,182 @@
+/**
+ * Reads an object of options: the one reader for all of them.
+ *
+ * Rules:
+ * - Each option is read once, into a private object. What was checked is what is used, even where a
+ *   getter answers differently the second time.
+ * - Own properties, inherited ones and getters count alike: options may be an object made by
+ *   `Object.create(defaults)`, or of a class.
+ * - A name that is no option is a `TypeError` wherever it is visible: a misspelt option without
+ *   effect is a hole. What is on a prototype, is not enumerable, and bears a name that every object
+ *   has (`constructor`, `toString`) is none.
+ * - Nothing that `Object.prototype` has counts, neither as an option nor as an unknown name. Nobody
+ *   gave it as one: it is there for every object, if an attacker could put it there (prototype
+ *   pollution).
+ * - What weakens the protection, or gives secrets away, counts as an own property only. Inherited
+ *   from another prototype it is a `TypeError`, unless it is `undefined` or `false`.
+ * - What reads as another kind of object, such as an array, a `Map` or a `Promise`, is no options.
+ *
+ * What weakens: `dangerDisableVerification`, `dangerDisableHostnameVerification` and `keyLog`. Whom
+ * to trust (`caCerts`, `defaultRoots`) and whom to refuse (`pinnedKeys`, `crls`, `verify`) are what
+ * defaults are made for; they may be inherited.
+ *
+ * It does not know which options there are: each module of options lists its own.
+ *
+ * @module
+ */
+
+import { quoted, reading, typeOf } from "./option_errors.ts";
+
+/** Where an option may stand: on the object or a prototype of it, or on the object alone. */
+export type Placement = "anywhere" | "own";
+
+/**
+ * The options of an interface, all of them: `{ … } satisfies KnownOptions<Interface>` does not
+ * compile where one is missing, or one is there that the interface does not have.
+ */
+export type KnownOptions<Options> = { readonly [Name in keyof Required<Options>]: Placement };
+
+/** What was read: each known option, to be checked; `undefined` where it was not given. */
+export type Read<Known> = { readonly [Name in keyof Known]: unknown };
+
+/** Prototypes of an options object: more than any class has. A Proxy may have no end of them. */
+const MAX_PROTOTYPES = 32;
+
+/** As `Object.prototype.toString()` calls what options may be; the other one is a module's exports. */
+const KINDS = ["[object Object]", "[object Module]"];
+
+/** Names that every object has: on a prototype they are methods, and no options. */
+const COMMON = [
+  "constructor",
+  "toString",
+  "toLocaleString",
+  "valueOf",
+  "hasOwnProperty",
+  "isPrototypeOf",
+  "propertyIsEnumerable",
+];
+
+/** `Object.prototype`, of whatever realm. */
+function isRoot(object: object): boolean {
+  return object === Object.prototype ||
+    Object.getPrototypeOf(object) === null && Object.hasOwn(object, "hasOwnProperty") &&
+      Object.hasOwn(object, "isPrototypeOf");
+}
+
+/** An object of options with its prototypes, and `Object.prototype` apart, if it is among them. */
+interface Layers {
+  options: Readonly<Record<string, unknown>>;
+  chain: readonly object[];
+  root: object | null;
+}
+
+/** Whether it is of a kind that options may be. */
+function isObject(options: unknown): options is Record<string, unknown> {
+  return typeof options === "object" && options !== null && !Array.isArray(options) &&
+    KINDS.includes(Object.prototype.toString.call(options));
+}
+
+function layersOf(options: unknown, what: string): Layers {
+  if (!reading(what, () => isObject(options))) {
+    throw new TypeError(`${what} must be an object, got ${typeOf(options)}`);
+  }
+  const chain = [options as Layers["options"]];
+  let root: object | null = null;
+  reading(what, () => {
+    let next = Object.getPrototypeOf(chain[0]);
+    for (; next !== null && chain.length <= MAX_PROTOTYPES; next = Object.getPrototypeOf(next)) {
+      if (isRoot(next)) {
+        root = next;
+        return;
+      }
+      chain.push(next);
+    }
+  });
+  if (chain.length > MAX_PROTOTYPES) {
+    throw new TypeError(`${what} must have less than ${MAX_PROTOTYPES} prototypes`);
+  }
+  return { options: chain[0], chain, root };
+}
+
+/** The names in a layer that may mean something. */
+function namesIn(layer: object, isPrototype: boolean): string[] {
+  const names = Object.getOwnPropertyNames(layer);
+  if (!isPrototype) return names;
+  const { propertyIsEnumerable } = Object.prototype;
+  return names.filter((name) => !COMMON.includes(name) || propertyIsEnumerable.call(layer, name));
+}
+
+/** Every name that is visible, each once. */
+function visibleNames({ chain }: Layers, what: string): Set<string> {
+  return new Set(chain.flatMap((layer, at) => reading(what, () => namesIn(layer, at > 0))));
+}
+
+function readOne(layers: Layers, name: string, placement: Placement, full: string): unknown {
+  const { options, chain, root } = layers;
+  const has = (layer: object) => reading(`Option "${full}"`, () => Object.hasOwn(layer, name));
+  const depth = chain.findIndex(has);
+  const value = reading(`Option "${full}"`, () => options[name]);
+  // A Proxy may have an answer of its own to what its target does not have.
+  const isOfRoot = depth < 0 && root !== null && Object.hasOwn(root, name) &&
+    Object.is(value, reading(`Option "${full}"`, () => Reflect.get(root, name, options)));
+  if (isOfRoot) return undefined;
+  if (placement === "own" && depth !== 0 && value !== undefined && value !== false) {
+    throw new TypeError(
+      `Option "${full}" weakens the protection, so it must be a property of the options ` +
+        "themselves, not one that they inherit",
+    );
+  }
+  return value;
+}
+
+/** Throws unless every name that is visible is known. */
+function checkNames(layers: Layers, known: readonly string[], what: string, subject: string): void {
+  for (const name of visibleNames(layers, subject)) {
+    if (!known.includes(name)) throw new TypeError(`Option ${quoted(name)} is unknown to ${what}`);
+  }
+}
+
+/**
+ * Reads the known options of an object.
+ *
+ * @param what What messages call the object: `"ClientContext options"`, or `'"resumption"'`.
+ * @param path What messages put before a name: `"resumption."` for the options within that one.
+ * @returns A private object without a prototype.
+ * @throws {TypeError} as the rules of this module say; it names the option.
+ */
+export function readOptions<Known extends Readonly<Record<string, Placement>>>(
+  options: unknown,
+  known: Known,
+  what: string,
+  path = "",
+): Read<Known> {
+  const subject = path === "" ? what : `Option ${what}`;
+  const layers = layersOf(options, subject);
+  checkNames(layers, Object.keys(known), what, subject);
+  const read = Object.create(null);
+  for (const [name, placement] of Object.entries(known)) {
+    read[name] = readOne(layers, name, placement, `${path}${name}`);
+  }
+  return read;
+}
+
+/** Throws unless `options` is an object with no other names than `known`. It reads no value. */
+export function checkKnown(options: unknown, known: readonly string[], what: string): void {
+  checkNames(layersOf(options, what), known, what, what);
+}
+
+/**
+ * Reads an option whose names are the caller's, such as server names, by the same rules.
+ *
+ * @param option The name of the option.
+ * @returns Each name with its value; names whose value is `undefined` are left out.
+ */
+export function readRecord(option: string, value: unknown): Map<string, unknown> {
+  const subject = `Option "${option}"`;
+  const layers = layersOf(value, subject);
+  const entries = Array.from(visibleNames(layers, subject), (name): [string, unknown] => [
+    name,
+    readOne(layers, name, "anywhere", option),
+  ]);
+  return new Map(entries.filter(([, entry]) => entry !== undefined));
+}

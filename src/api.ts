@@ -21,9 +21,8 @@ export type { KeyRingStore } from "./key_ring_store.ts";
 export { listenTls, type ListenTlsOptions, TlsListener } from "./listen.ts";
 export { SealingKeys } from "./sealing_keys.ts";
 export { ServerContext } from "./server_context.ts";
+export type { ServerCertificate, ServerCertificates } from "./server_certificates.ts";
 export type {
-  ServerCertificate,
-  ServerCertificates,
   ServerContextOptions,
   SessionDataInput,
   StatefulResumption,

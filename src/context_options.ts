@@ -170,8 +170,8 @@ function checkPool(given: unknown): Required<PoolResumption> | undefined {
     '"resumption"',
     "resumption.",
   );
-  const { store, keys, ticketsPerServer = 4 } = pool;
-  checkStore("resumption.store", store);
+  const { keys, ticketsPerServer = 4 } = pool;
+  const store = checkStore("resumption.store", pool.store);
   checkInstance("resumption.keys", keys, SealingKeys);
   const maxAge = checkTimeout("resumption.maxAge", pool.maxAge, HOUR_MS);
   if (maxAge > WEEK_MS) {

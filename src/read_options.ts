@@ -169,14 +169,15 @@ export function checkKnown(options: unknown, known: readonly string[], what: str
  * Reads an option whose names are the caller's, such as server names, by the same rules.
  *
  * @param option The name of the option.
- * @returns Each name with its value; names whose value is `undefined` are left out.
+ * @returns Each name that is visible, with its value.
  */
 export function readRecord(option: string, value: unknown): Map<string, unknown> {
   const subject = `Option "${option}"`;
   const layers = layersOf(value, subject);
-  const entries = Array.from(visibleNames(layers, subject), (name): [string, unknown] => [
-    name,
-    readOne(layers, name, "anywhere", option),
-  ]);
-  return new Map(entries.filter(([, entry]) => entry !== undefined));
+  return new Map(
+    Array.from(visibleNames(layers, subject), (name) => [
+      name,
+      readOne(layers, name, "anywhere", option),
+    ]),
+  );
 }

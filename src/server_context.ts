@@ -16,11 +16,10 @@ import type { EngineInstance } from "./engine.ts";
 import { fingerprint, setOf } from "./fingerprint.ts";
 import { nameKind, Opaque } from "./opaque.ts";
 import { CIPHER_SUITES } from "./registry.ts";
+import { checkCertificates, type Credential } from "./server_certificates.ts";
 import {
-  checkCertificates,
   type CheckedServerOptions,
   checkServerOptions,
-  type Credential,
   type ServerContextOptions,
 } from "./server_options.ts";
 import { ServerSessionCache } from "./server_sessions.ts";

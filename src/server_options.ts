@@ -6,38 +6,23 @@
 
 import type { OnDiagnostic } from "./diagnostics.ts";
 import { checkInstance } from "./opaque.ts";
-import { badOption, reading } from "./option_errors.ts";
-import {
-  bytesOf,
-  checkFunction,
-  checkInteger,
-  checkList,
-  checkOneOf,
-  checkString,
-  checkStrings,
-  checkTimeout,
-} from "./options.ts";
-import { pemCertificates, pemCrls, pemPrivateKey, type PrivateKeyDer } from "./pem.ts";
-import { type KnownOptions, type Read, readOptions, readRecord } from "./read_options.ts";
+import { checkFunction, checkInteger, checkOneOf, checkStrings, checkTimeout } from "./options.ts";
+import { pemCertificates, pemCrls } from "./pem.ts";
+import { type KnownOptions, type Read, readOptions } from "./read_options.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
 import { SealingKeys } from "./sealing_keys.ts";
-import { canonicalSniName } from "./server_name.ts";
+import {
+  CERTIFICATE_OPTIONS,
+  checkDefaults,
+  type CheckedSni,
+  checkSni,
+  type Credential,
+  type ServerCertificate,
+  type ServerCertificates,
+} from "./server_certificates.ts";
 import { checkStore, type SessionStore } from "./session_store.ts";
 import { checkAlpn, checkSuites, checkVersions } from "./suite_options.ts";
 import { TicketKeys } from "./ticket_keys.ts";
-
-/** A certificate that a server answers with. */
-export interface ServerCertificate {
-  /** The chain in PEM, end entity first. */
-  cert: string;
-  /** Its private key in PEM: PKCS#8, SEC1 or PKCS#1; EC, RSA or Ed25519. */
-  key: string;
-  /** An OCSP response in DER (RFC 6960), passed to clients that ask for one. */
-  ocspResponse?: Uint8Array;
-}
-
-/** What `sni` maps to: one certificate, or one for each key type. */
-export type ServerCertificates = ServerCertificate | readonly ServerCertificate[];
 
 /** What a server's `verify` callback is asked about. */
 export interface VerifyClientInput {
@@ -137,12 +122,6 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   keyLog?: (line: string) => void;
 }
 
-const CERTIFICATE_OPTIONS = {
-  cert: "anywhere",
-  key: "anywhere",
-  ocspResponse: "anywhere",
-} as const satisfies KnownOptions<ServerCertificate>;
-
 const OPTIONS = {
   ...CERTIFICATE_OPTIONS,
   certificates: "anywhere",
@@ -184,92 +163,6 @@ const RESUMPTION_OPTIONS = { ...STATEFUL_OPTIONS, ...TICKET_OPTIONS };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/**
- * Bytes of an OCSP response at most: on TLS 1.3 it is in an extension of a certificate (RFC 8446
- * §4.4.2.1), whose block of extensions has 65,535 bytes, of which 8 are headers.
- */
-const MAX_OCSP_RESPONSE = 65_535 - 8;
-
-/** A checked certificate in DER. */
-export interface Credential {
-  chain: Uint8Array[];
-  key: PrivateKeyDer;
-  ocsp: Uint8Array;
-}
-
-function checkCertificate(path: string, given: Read<typeof CERTIFICATE_OPTIONS>): Credential {
-  const { cert, key, ocspResponse } = given;
-  checkString(`${path}cert`, cert);
-  checkString(`${path}key`, key);
-  return {
-    chain: pemCertificates(`${path}cert`, cert),
-    key: pemPrivateKey(`${path}key`, key),
-    ocsp: checkOcspResponse(`${path}ocspResponse`, ocspResponse),
-  };
-}
-
-/** Empty: none was given. An empty one would be taken for that. */
-function checkOcspResponse(name: string, value: unknown): Uint8Array {
-  if (value === undefined) return new Uint8Array(0);
-  const response = bytesOf(name, value, "Option");
-  if (response.length === 0 || response.length > MAX_OCSP_RESPONSE) {
-    throw new TypeError(
-      `Option "${name}" must have 1 to ${MAX_OCSP_RESPONSE} bytes, got ${response.length}`,
-    );
-  }
-  return response;
-}
-
-function checkEntry(name: string, given: unknown): Credential {
-  const entry = readOptions(given, CERTIFICATE_OPTIONS, `"${name}"`, `${name}.`);
-  return checkCertificate(`${name}.`, entry);
-}
-
-/** Checks one name's certificates. */
-export function checkCertificates(name: string, given: unknown): Credential[] {
-  const isList = reading(`Option "${name}"`, () => Array.isArray(given));
-  if (!isList) return [checkEntry(name, given)];
-  const expected = "an array of certificates with their keys";
-  const list = checkList(name, given, expected, (each) => checkEntry(name, each));
-  if (list.length === 0) throw new TypeError(`Option "${name}" has no certificate`);
-  return list;
-}
-
-/** The default certificates: `cert` with its key, and the further ones. */
-function checkDefaults(options: Read<typeof OPTIONS>): Credential[] {
-  const { cert, key, ocspResponse, certificates } = options;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError('Options "cert" and "key" go together');
-  }
-  if (cert === undefined && ocspResponse !== undefined) {
-    throw new TypeError('Option "ocspResponse" is for "cert", which is not there');
-  }
-  const own = cert === undefined ? [] : [checkCertificate("", options)];
-  if (certificates === undefined) return own;
-  const expected = "an array of certificates with their keys";
-  const each = (entry: unknown) => checkEntry("certificates", entry);
-  return [...own, ...checkList("certificates", certificates, expected, each)];
-}
-
-/** Certificates by name, or who is asked for them. */
-function checkSni(sni: unknown): Pick<CheckedServerOptions, "names" | "resolve"> {
-  const names = new Map<string, Credential[]>();
-  if (sni === undefined || typeof sni === "function") {
-    return { names, resolve: checkFunction("sni", sni) };
-  }
-  if (typeof sni !== "object" || sni === null) {
-    badOption("sni", "certificates by name, or a function", sni);
-  }
-  for (const [given, certificates] of readRecord("sni", sni)) {
-    const name = canonicalSniName("sni", given);
-    if (names.has(name)) {
-      throw new TypeError(`Option "sni" has two keys for one name: "${name}"`);
-    }
-    names.set(name, checkCertificates("sni", certificates));
-  }
-  return { names, resolve: undefined };
-}
-
 /** How sessions are resumed, checked. */
 export type Resumption =
   & { maxAge: number; tickets: number }
@@ -300,12 +193,12 @@ function checkResumption(given: unknown): Resumption {
   }
   const { tickets: wanted = 2, memory = 1000 } = read;
   const tickets = checkInteger("resumption.tickets", wanted, 0, 8);
-  const { ticketKeys, store, keys } = read;
+  const { ticketKeys, keys } = read;
   if (mode === "tickets") {
     checkInstance("resumption.ticketKeys", ticketKeys, TicketKeys);
     return { mode, maxAge, tickets, ticketKeys };
   }
-  checkStore("resumption.store", store);
+  const store = checkStore("resumption.store", read.store);
   checkInstance("resumption.keys", keys, SealingKeys);
   return {
     mode,
@@ -319,10 +212,8 @@ function checkResumption(given: unknown): Resumption {
 }
 
 /** All options, checked. */
-export interface CheckedServerOptions {
+export interface CheckedServerOptions extends CheckedSni {
   credentials: Credential[];
-  names: Map<string, Credential[]>;
-  resolve: ((name: string) => unknown) | undefined;
   alpn: Uint8Array[];
   clientAuth: "none" | "optional" | "required";
   roots: Uint8Array[];

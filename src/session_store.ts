@@ -7,6 +7,8 @@
  * @module
  */
 
+import { reading } from "./option_errors.ts";
+
 /**
  * What a store can promise; what it cannot is switched off. A context reads it once, when it is
  * made.
@@ -72,7 +74,10 @@ const LARGEST_MIN_TTL_MS = 7 * 24 * 60 * 60 * 1000;
  */
 export function checkStore(name: string, value: unknown): SessionStore {
   const store = value as Partial<SessionStore> | null | undefined;
-  const missing = METHODS.find((method) => typeof store?.[method] !== "function");
+  const missing = reading(
+    `Option "${name}"`,
+    () => METHODS.find((method) => typeof store?.[method] !== "function"),
+  );
   if (missing !== undefined) {
     throw new TypeError(`Option "${name}" must be a SessionStore, but has no method "${missing}"`);
   }

@@ -120,13 +120,12 @@ function readOne(layers: Layers, name: string, placement: Placement, full: strin
   const isOfRoot = depth < 0 && root !== null && Object.hasOwn(root, name) &&
     Object.is(value, reading(`Option "${full}"`, () => Reflect.get(root, name, options)));
   if (isOfRoot) return undefined;
-  if (placement === "own" && depth !== 0 && value !== undefined && value !== false) {
-    throw new TypeError(
-      `Option "${full}" weakens the protection, so it must be a property of the options ` +
-        "themselves, not one that they inherit",
-    );
-  }
-  return value;
+  if (placement === "anywhere" || depth === 0) return value;
+  if (value === undefined || value === false) return undefined;
+  throw new TypeError(
+    `Option "${full}" weakens the protection, so it must be a property of the options ` +
+      "themselves, not one that they inherit",
+  );
 }
 
 /** Throws unless every name that is visible is known. */

@@ -7,6 +7,7 @@
 import { Exchange } from "./exchange.ts";
 import type { HttpConn } from "./http_conn.ts";
 import { linkOf } from "./link.ts";
+import { reading } from "../option_errors.ts";
 import { checkOptions, type FetchOverOptions } from "./options.ts";
 import { prepare } from "./request.ts";
 
@@ -73,7 +74,8 @@ export async function fetchOver(
 
 function checkConn(conn: unknown): void {
   for (const method of ["read", "write", "close"]) {
-    if (typeof (conn as Record<string, unknown> | null | undefined)?.[method] !== "function") {
+    const given = conn as Record<string, unknown> | null | undefined;
+    if (typeof reading('Argument "conn"', () => given?.[method]) !== "function") {
       throw new TypeError(`Argument "conn" must be a connection, and has no ${method}()`);
     }
   }

@@ -116,13 +116,22 @@ export function checkOptions(options: unknown): { limits: Limits; request: Reque
   return { limits, request };
 }
 
+/** `Object.prototype` or none: of an instance of a class `Headers` takes what it has itself. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** `undefined`, or what `Headers` can be made of: it takes any object, most of them for no fields. */
 function checkHeaders(value: unknown): Headers | undefined {
   if (value === undefined) return undefined;
   const expected = "Headers, pairs of strings, or an object of strings";
-  const isOne = reading('Option "headers"', () =>
-    typeof value === "object" && value !== null &&
-    (Symbol.iterator in value || Object.prototype.toString.call(value) === "[object Object]"));
+  const isOne = reading(
+    'Option "headers"',
+    () =>
+      typeof value === "object" && value !== null && !ArrayBuffer.isView(value) &&
+      (Symbol.iterator in value || Object.keys(value).length > 0 || isPlain(value)),
+  );
   if (!isOne) badOption("headers", expected, value);
   try {
     return new Headers(value as Headers);

@@ -13,6 +13,7 @@
  */
 
 import { deferred } from "../deferred.ts";
+import { reading } from "../option_errors.ts";
 import { checkInteger } from "../options.ts";
 import { type KnownOptions, readOptions } from "../read_options.ts";
 import type { ByteStreams } from "./streams.ts";
@@ -89,7 +90,11 @@ export function webSocketStreams(
   socket: WebSocketLike,
   options: WebSocketStreamsOptions = {},
 ): ByteStreams {
-  if (typeof socket?.send !== "function" || typeof socket.addEventListener !== "function") {
+  const isOne = reading(
+    'Argument "socket"',
+    () => typeof socket?.send === "function" && typeof socket.addEventListener === "function",
+  );
+  if (!isOne) {
     throw new TypeError('Argument "socket" must be a WebSocket');
   }
   const { maxQueued = 16 * 1024 * 1024, maxBuffered = 1024 * 1024 } = readOptions(

@@ -10,6 +10,7 @@
 import type * as Reprise from "../../mod.ts";
 import type { fetchOver } from "../../src/http/mod.ts";
 import { httpStore } from "../stores/http_store.ts";
+import { makeMistakes } from "./mistakes.ts";
 import type {
   Failure,
   Operations,
@@ -180,6 +181,8 @@ export function makeAgent(platform: Platform): Agent {
       serving = undefined;
       return reports;
     },
+    mistakes: ({ session, ...certificate }) =>
+      makeMistakes(library, { ...certificate, session: fromHex(session) }),
     async accept(streams) {
       if (serving === undefined) throw new Error("Nothing is served");
       try {

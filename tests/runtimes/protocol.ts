@@ -81,6 +81,15 @@ export interface Report {
   error?: Failure;
 }
 
+/** What mistakes are made with. */
+export interface MistakesInput {
+  /** A server's certificate. */
+  cert: string;
+  key: string;
+  /** The bytes of a session. */
+  session: string;
+}
+
 /** Operations by name. */
 export interface Operations {
   /** What runs here, such as `Deno 2.9.6`. */
@@ -90,6 +99,8 @@ export interface Operations {
   serve(input: ServeInput): Promise<number | null>;
   /** Ends the server; what it saw since the last `serve`. */
   stop(input: null): Promise<Report[]>;
+  /** Makes mistakes (`mistakes.ts`); what each came to, by its name. */
+  mistakes(input: MistakesInput): Promise<Record<string, string>>;
 }
 
 /** What an operation is asked, and what it answers. */

@@ -9,6 +9,7 @@ import { assertMatch } from "@std/assert";
 import { needs, type Program } from "../skips.ts";
 import { bundleAgents, type Bundles } from "./bundles.ts";
 import { CLIENT_CASES } from "./client_cases.ts";
+import { MISTAKE_CASES } from "./mistake_cases.ts";
 import type { Runtime, RuntimeName } from "./runtime.ts";
 import { SERVER_CASES } from "./server_cases.ts";
 import { AGENT, startRuntime } from "./start.ts";
@@ -36,6 +37,9 @@ export function testRuntime(name: RuntimeName, version: RegExp): void {
   });
   for (const { name: what, fn } of CLIENT_CASES) {
     Deno.test(`${name}: a client ${what}`, programs, () => fn(runtime));
+  }
+  for (const { name: what, fn } of MISTAKE_CASES) {
+    Deno.test(`${name}: a caller ${what}`, programs, () => fn(runtime));
   }
   for (const { name: what, fn } of SERVER_CASES) {
     Deno.test(`${name}: a server ${what}`, programs, () => fn(runtime));

@@ -26,7 +26,7 @@ export interface ServerCertificate {
   cert: string;
   /** Its private key in PEM: PKCS#8, SEC1 or PKCS#1; EC, RSA or Ed25519. */
   key: string;
-  /** An OCSP response in DER (RFC 6960), passed to clients that ask for one. */
+  /** An OCSP response in DER (RFC 6960), 16,380 bytes at most, passed to clients that ask for one. */
   ocspResponse?: Uint8Array;
 }
 
@@ -41,10 +41,11 @@ export const CERTIFICATE_OPTIONS = {
 } as const satisfies KnownOptions<ServerCertificate>;
 
 /**
- * Bytes of an OCSP response at most: on TLS 1.3 it is in an extension of a certificate (RFC 8446
- * §4.4.2.1), whose block of extensions has 65,535 bytes, of which 8 are headers.
+ * Bytes of an OCSP response at most. On TLS 1.3 it has to fit an extension of 65,535 bytes (RFC 8446
+ * §4.4.2.1); on TLS 1.2 OpenSSL takes a CertificateStatus message of 16,384, of which 4 are no
+ * response. Those of today's authorities have some thousand.
  */
-const MAX_OCSP_RESPONSE = 65_535 - 8;
+const MAX_OCSP_RESPONSE = 16_384 - 4;
 
 /** A checked certificate in DER. */
 export interface Credential {

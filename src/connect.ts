@@ -35,7 +35,7 @@ const HANDSHAKE_TIMEOUT_MS = 30_000;
 
 /** Options of {@linkcode startTls}. */
 export interface StartTlsOptions extends ClientContextOptions {
-  /** The server: a DNS name or an IP address. */
+  /** The server: a DNS name, in ASCII or not, or an IP address; nothing else, such as a port. */
   hostname: string;
   /** The server's port; sessions are bound to it. */
   port?: number;
@@ -57,7 +57,10 @@ export interface StartTlsOptions extends ClientContextOptions {
    * who looks at `handshake().earlyData`, and sends all of it early or nothing.
    */
   onEarlyDataRejected?: "resend" | "report";
-  /** Keeps the sessions of a pool apart from those of other names, so that none links the two. */
+  /**
+   * Keeps the sessions of a pool apart from those of other names, so that none links the two;
+   * 4,096 bytes of UTF-8 at most.
+   */
   networkPartition?: string;
   /** Milliseconds for connecting and the handshake, 30,000 by default; `Infinity`: no limit. */
   handshakeTimeout?: number;

@@ -56,7 +56,10 @@ export interface PoolResumption {
   unlinkable?: boolean;
 }
 
-/** Options of `ClientContext`; each may also be given to `connectTls()` directly. */
+/**
+ * Options of `ClientContext`; each may also be given to `connectTls()` directly. They are read once.
+ * They may be inherited, or getters of a class; what is on `Object.prototype` does not count.
+ */
 export interface ClientContextOptions {
   /** Trusted certificates in PEM, each string one or more. Without it: the bundled Mozilla set. */
   caCerts?: readonly string[];
@@ -66,7 +69,10 @@ export interface ClientContextOptions {
   cert?: string;
   /** The client's private key in PEM: PKCS#8, SEC1 or PKCS#1; EC, RSA or Ed25519. */
   key?: string;
-  /** Application protocols to offer (RFC 7301), the preferred one first. */
+  /**
+   * Application protocols to offer (RFC 7301), the preferred one first: 1 to 255 bytes each, and
+   * 8,192 together with their lengths.
+   */
   alpnProtocols?: readonly string[];
   /** The lowest version to take; `"TLSv1.2"` by default. */
   minVersion?: ProtocolVersion;
@@ -99,7 +105,10 @@ export interface ClientContextOptions {
   revocationEpoch?: number;
   /** Told what becomes of sessions, and why. */
   onDiagnostic?: OnDiagnostic;
-  /** Gets lines in the NSS key log format, which let others decrypt the traffic. */
+  /**
+   * Gets lines in the NSS key log format, which let others decrypt the traffic. As with what is
+   * called `danger…`, it has to be a property of the options themselves: inherited, it is refused.
+   */
   keyLog?: (line: string) => void;
   /** Takes any chain of anyone. Nothing protects against an impostor then. */
   dangerDisableVerification?: boolean;

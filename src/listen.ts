@@ -26,7 +26,7 @@ const ACCEPT_RETRY_MS = 50;
 export interface ListenTlsOptions {
   /** The port; 0: one that is free. */
   port: number;
-  /** The address to listen on; `"0.0.0.0"` by default. */
+  /** The address to listen on, `"0.0.0.0"` by default; an IPv6 address may have a zone. */
   hostname?: string;
   /** What connections are accepted under. */
   context: ServerContext;

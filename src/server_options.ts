@@ -80,14 +80,15 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   certificates?: readonly ServerCertificate[];
   /**
    * Certificates by server name, with `*.` for one label; or who is asked for them. A name that
-   * is not there gets `cert`, or the alert unrecognized_name where there is none.
+   * is not there gets `cert`, or the alert unrecognized_name where there is none. Names are DNS
+   * names in any case, in ASCII or not; two spellings of one name are refused.
    */
   sni?:
     | Readonly<Record<string, ServerCertificates>>
     | ((
       serverName: string,
     ) => ServerCertificates | null | undefined | Promise<ServerCertificates | null | undefined>);
-  /** Application protocols to take (RFC 7301), the preferred one first. */
+  /** Application protocols to take (RFC 7301), the preferred one first; as long as a client's. */
   alpnProtocols?: readonly string[];
   /** Whether clients are asked for a certificate, and must have one. */
   clientAuth?: "none" | "optional" | "required";
@@ -118,7 +119,10 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   revocationEpoch?: number;
   /** Told what becomes of sessions, and why. */
   onDiagnostic?: OnDiagnostic;
-  /** Gets lines in the NSS key log format, which let others decrypt the traffic. */
+  /**
+   * Gets lines in the NSS key log format, which let others decrypt the traffic. It has to be a
+   * property of the options themselves: inherited, it is refused.
+   */
   keyLog?: (line: string) => void;
 }
 

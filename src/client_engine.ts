@@ -49,7 +49,7 @@ async function findOffer(
   const pool = clientContextInternals.pool(target.context);
   if (pool === undefined) return undefined;
   const drawn = await pool.draw(instance, { networkPartition: "", ...target });
-  if (drawn.session === undefined) return { miss: drawn.miss };
+  if (drawn.miss !== undefined) return { miss: drawn.miss };
   return await prepareOffer(drawn.session, target, instance, context, signal);
 }
 
@@ -106,8 +106,8 @@ export class ClientEngine {
     const instance = currentEngine();
     const context = await clientContextInternals.engine(target.context, instance);
     const found = await findOffer(session, target, instance, context, signal);
-    // Told by the reason, which an offer without a session has itself: what else it lacks, a polluted
-    // Object.prototype may have.
+    // Told by its reason, which an offer without a session has itself. What else it lacks, a polluted
+    // Object.prototype may have: its state would be offered, and nobody checked that.
     const offer = found?.miss === undefined ? found : undefined;
     signal?.throwIfAborted();
     if (offer?.session !== undefined) {

@@ -79,6 +79,9 @@ export let sessionInternals: SessionInternals;
  * The session of a connection, to be offered by a later one: in this process or, by
  * {@linkcode Session.toBytes}, in any other.
  *
+ * It cannot be cloned or posted to a worker, as its contents would be lost: `structuredClone()` and
+ * `postMessage()` throw a `DataCloneError`, and in JSON it is its name. Send its bytes instead.
+ *
  * On TLS 1.3 one object is offered once (RFC 8446 §C.4): a second use costs a full handshake, with
  * `sessionMiss` `"used_already"`. A TLS 1.2 session may be used again.
  *

@@ -11,9 +11,11 @@ import {
   SealingKeys,
   ServerContext,
   type ServerContextOptions,
+  type Session,
   type StartTlsOptions,
   TlsError,
 } from "../../mod.ts";
+import { sessionInternals } from "../../src/session.ts";
 import { pinOf } from "../context/pin.ts";
 import { caCert, serverCert } from "../testdata/mod.ts";
 import { CLIENT, open } from "./connections.ts";
@@ -96,6 +98,35 @@ Deno.test("a polluted Object.prototype weakens no client", async () => {
     assertEquals(both.client.sessionMiss, null);
   }
   assertEquals(lines, []);
+});
+
+/** The bytes of a session's state, which an attacker would have offered without a check. */
+function stateOf(session: Session): number[] {
+  return [...sessionInternals.state(session)];
+}
+
+Deno.test("a polluted Object.prototype makes no session where there is none to offer", async () => {
+  // The impostor's own session, for which nobody asks what it was verified by.
+  const impostor = new ServerContext({
+    ...serverCert("other_ca"),
+    resumption: { mode: "stateful", store: memoryStore(), keys },
+  });
+  const trusting = { hostname, port: 443, dangerDisableVerification: true };
+  await using first = await open(trusting, { context: impostor });
+  const session = (await first.client.getSession())!;
+  const pollution = { state: stateOf(session), session };
+  // Nothing is in the pool, and what is given by hand is no session: both are offers without one.
+  for (
+    const asking of [
+      { context: new ClientContext({ caCerts: [caCert("ec")], resumption: "memory" }) },
+      { caCerts: [caCert("ec")], session: new Uint8Array(1) },
+    ] satisfies Partial<StartTlsOptions>[]
+  ) {
+    const opening = () =>
+      polluted(pollution, () => open({ hostname, port: 443, ...asking }, { context: impostor }));
+    const error = await assertRejects(opening, TlsError);
+    assertEquals(error.code, "ERR_TLS_CERT_UNKNOWN_ISSUER");
+  }
 });
 
 Deno.test("a polluted Object.prototype weakens no server", async () => {

@@ -117,6 +117,17 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   cipherSuites?: readonly CipherSuite[];
   /** How sessions are resumed; not at all by default. */
   resumption?: StatefulResumption | TicketResumption;
+  /**
+   * Names what sessions are for, as OpenSSL's session id context does: servers that share a store and
+   * keys, or ticket keys, resume each other's sessions only where it is the same. Up to 255 bytes of
+   * UTF-8.
+   */
+  sessionContext?: string;
+  /**
+   * Handshakes that may be under way at a time, over all listeners and calls of `acceptTls()` that use
+   * the context; 1,000 by default. Beyond them a client that has sent nothing goes for the next one.
+   */
+  maxPending?: number;
   /** Bytes of early data to take (RFC 8446 §2.3); 0, the default: none. Stateful mode only. */
   maxEarlyDataSize?: number;
   /**
@@ -149,6 +160,8 @@ const OPTIONS: readonly (keyof ServerContextOptions)[] = [
   "maxVersion",
   "cipherSuites",
   "resumption",
+  "sessionContext",
+  "maxPending",
   "maxEarlyDataSize",
   "sessionData",
   "revocationEpoch",
@@ -251,6 +264,8 @@ export interface CheckedServerOptions {
   versions: ProtocolVersion[];
   suites: CipherSuite[];
   resumption: Resumption;
+  sessionContext: string | undefined;
+  maxPending: number;
   maxEarlyDataSize: number;
   revocationEpoch: number;
 }
@@ -308,6 +323,8 @@ export function checkServerOptions(options: ServerContextOptions): CheckedServer
     versions,
     suites: checkSuites(options, versions),
     resumption,
+    sessionContext: checkSessionContext(options.sessionContext),
+    maxPending: checkInteger("maxPending", options.maxPending ?? 1000, 1, 1_000_000),
     maxEarlyDataSize,
     revocationEpoch: checkInteger(
       "revocationEpoch",
@@ -316,6 +333,16 @@ export function checkServerOptions(options: ServerContextOptions): CheckedServer
       Number.MAX_SAFE_INTEGER,
     ),
   };
+}
+
+function checkSessionContext(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  checkString("sessionContext", value);
+  const { length } = utf8(value);
+  if (length > 255) {
+    throw new TypeError(`Option "sessionContext" must have 255 bytes at most, got ${length}`);
+  }
+  return value;
 }
 
 /** RFC 8446 §8: a replay is refused by a `take` that has one winner, or not at all. */

@@ -46,6 +46,8 @@ export async function driveHandshake(side: HandshakeSide, pump: Pump): Promise<v
     } else await pump.fill();
     if (connection.error !== undefined) throw connection.error;
   }
+  // It may have failed before anything was sent.
+  if (connection.error !== undefined) throw connection.error;
   connection.wipeStack();
   await flush();
 }

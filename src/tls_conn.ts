@@ -260,7 +260,7 @@ export class TlsConn {
   async #write(bytes: Uint8Array, length: number): Promise<number> {
     for (let sent = 0; sent < length;) {
       const error = this.#error ?? this.#exhausted ?? this.#engine.error;
-      if (error !== undefined) throw error;
+      if (error !== undefined) throw this.#isWithoutMemory ? this.#abandon(error) : error;
       if (this.#ended || this.#engine.closed) throw closedError();
       if (bytes.length < length) {
         if (sent > 0) this.#cut();
@@ -281,8 +281,12 @@ export class TlsConn {
     return length;
   }
 
-  /** Keys that are used up put close_notify into the output: it goes out before the caller is told. */
+  /**
+   * The engine does not encrypt any more. Keys that are used up put close_notify into the output: it
+   * goes out before the caller is told. Where memory is out nothing is left of the connection.
+   */
   async #afterRefusedWrite(error: TlsError): Promise<TlsError> {
+    if (this.#isWithoutMemory) return this.#abandon(error);
     if (error.code !== "ERR_TLS_KEYS_EXHAUSTED") return error;
     this.#exhausted = error;
     try {
@@ -349,6 +353,10 @@ export class TlsConn {
     const first = this.#fail(error);
     this.close();
     return first;
+  }
+
+  get #isWithoutMemory(): boolean {
+    return this.#engine.error?.code === "ERR_TLS_OUT_OF_MEMORY";
   }
 
   /** Remembers the first error. */

@@ -246,7 +246,7 @@ impl ClientContext {
         early_data: &[u8],
         now: f64,
     ) -> Result<Connection, JsValue> {
-        if !allocator::has_reserve() {
+        if !allocator::has_reserve(allocator::FOR_A_CONNECTION) {
             return Err(EngineError::out_of_memory().into());
         }
         clock::set_now(now);

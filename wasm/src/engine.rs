@@ -43,6 +43,14 @@ const MAX_HANDSHAKE_HELD: usize = 80 * 1024;
 /// A ticket, the largest there is, has some hundred bytes, or some thousand with a client's chain.
 const MAX_TRAFFIC_HELD: usize = 5 + (1 << 14) + 2048 + 32 * 1024;
 
+/// What encryption adds to a record, at most: header, explicit nonce, type and tag.
+const RECORD_OVERHEAD: usize = 5 + 8 + 1 + 16;
+
+/// How many records so much plaintext takes, and one for a key update.
+fn records_of(length: usize) -> usize {
+    length.div_ceil(1 << 14) + 2
+}
+
 /// Alert (RFC 8446 §6.2).
 const DECODE_ERROR: u8 = 50;
 
@@ -213,13 +221,12 @@ impl Connection {
         self.input.clear();
         self.output = Vec::new();
         self.early.received = Vec::new();
-        // Where there is none for the reserve either, the next call fails its connection.
-        allocator::has_reserve();
+        allocator::has_reserve(allocator::FOR_A_CONNECTION);
     }
 
-    /// Whether a call may begin; else the connection has failed.
-    fn may_begin(&mut self) -> bool {
-        if allocator::has_reserve() {
+    /// Whether a call that may need so much memory may begin; else the connection has failed.
+    fn may_begin(&mut self, needed: allocator::Needed) -> bool {
+        if allocator::has_reserve(needed) {
             return true;
         }
         self.give_up();
@@ -249,7 +256,7 @@ impl Connection {
     }
 
     pub(crate) fn update_status(&mut self) {
-        if allocator::reserve_is_used() && self.error.is_none() {
+        if allocator::take_used() {
             self.give_up();
         }
         let flags = [
@@ -298,10 +305,13 @@ impl Connection {
     /// the connection already, or 0.
     pub fn prepare_input(&mut self, available: usize) {
         (self.status[word::INPUT_PTR], self.status[word::INPUT_SPACE]) = (0, 0);
-        if !self.may_begin() {
+        if !self.may_begin(allocator::FOR_TRAFFIC) {
             return;
         }
         let (ptr, space) = self.input.prepare(available, self.is_handshaking());
+        if space == 0 && self.input.plain().1 == 0 {
+            self.give_up();
+        }
         self.status[word::INPUT_PTR] = ptr as u32;
         self.status[word::INPUT_SPACE] = space as u32;
         self.update_status();
@@ -315,7 +325,11 @@ impl Connection {
     }
 
     pub(crate) fn run(&mut self) {
-        if !self.may_begin() {
+        let needed = match self.is_handshaking() {
+            true => allocator::FOR_A_HANDSHAKE,
+            false => allocator::FOR_TRAFFIC,
+        };
+        if !self.may_begin(needed) {
             return;
         }
         let advanced = self.advance();
@@ -339,7 +353,12 @@ impl Connection {
     /// Encrypts `n` bytes of the staging area into the output. Where the keys of TLS 1.2 are used
     /// up it encrypts nothing, and puts close_notify into the output.
     pub fn send(&mut self, n: usize) -> Result<(), JsValue> {
-        if !self.may_begin() {
+        if !self.may_begin(allocator::FOR_TRAFFIC) {
+            return Err(EngineError::out_of_memory().into());
+        }
+        if !allocator::make_room(&mut self.output, n + records_of(n) * RECORD_OVERHEAD) {
+            self.give_up();
+            self.update_status();
             return Err(EngineError::out_of_memory().into());
         }
         let send = self.send.as_mut().ok_or_else(|| EngineError::misuse("cannot send now"))?;

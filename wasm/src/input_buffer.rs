@@ -22,6 +22,7 @@ use core::cell::{Cell, RefCell};
 
 use rustls::TlsInputBuffer;
 
+use crate::allocator;
 use crate::record_boundaries::{HEADER, RecordBoundaries};
 
 /// Holds a ClientHello with a post-quantum key share, and most flights of servers.
@@ -63,19 +64,19 @@ pub(crate) struct InputBuffer {
 impl InputBuffer {
     /// Makes room at the end; returns its place and size. `available`: how many bytes the host has
     /// for it already, 0 where it does not know. With `steady` the buffer does not grow for speed.
-    /// A size of 0: plaintext has to be taken first.
+    /// A size of 0: plaintext has to be taken first; if there is none, memory is out.
     pub(crate) fn prepare(&mut self, available: usize, steady: bool) -> (usize, usize) {
         if !self.lent {
-            if self.used() + LEAST_SPACE > LARGEST {
+            if self.used() + LEAST_SPACE > LARGEST || !self.make_room(available, steady) {
                 return (self.buf.as_ptr() as usize, 0);
             }
-            self.make_room(available, steady);
             self.lent = true;
         }
         (self.buf.as_ptr() as usize + self.tls_end, self.buf.len() - self.tls_end)
     }
 
-    fn make_room(&mut self, available: usize, steady: bool) {
+    /// False: there is no memory for it.
+    fn make_room(&mut self, available: usize, steady: bool) -> bool {
         let used = self.used();
         let no_plain = self.plain == self.plain_end;
         let record = match self.boundaries.begun() {
@@ -83,7 +84,7 @@ impl InputBuffer {
             begun if begun < HEADER => LEAST_SPACE,
             _ => self.boundaries.missing().max(LEAST_SPACE),
         };
-        let least = (used + record).max(WAITING).min(LARGEST);
+        let least = (used + record).clamp(WAITING, LARGEST).next_multiple_of(STEP);
         let wanted = match no_plain && !steady {
             true if self.filled => (self.buf.len() * 4).max(least),
             true => (used + available).max(least),
@@ -92,11 +93,14 @@ impl InputBuffer {
         let may_be_large = self.is_large() || LARGE_ONES.get() < MOST_LARGE;
         let most = if may_be_large { LARGEST } else { LARGE };
         let wanted = wanted.min(most).max(least).next_multiple_of(STEP);
-        if self.buf.len() < wanted || self.buf.len() > 2 * wanted {
-            self.exchange(wanted);
-        } else if self.buf.len() - self.tls_end < record {
+        let fits = self.buf.len() >= wanted && self.buf.len() <= 2 * wanted;
+        if !fits && (self.exchange(wanted) || self.buf.len() < least && self.exchange(least)) {
+            return true;
+        }
+        if self.buf.len() - self.tls_end < record {
             self.compact();
         }
+        self.buf.len() >= least
     }
 
     /// Gives the buffer back if nothing is in it.
@@ -115,14 +119,15 @@ impl InputBuffer {
         self.release();
     }
 
-    /// Moves what is there into a buffer of another size.
-    fn exchange(&mut self, size: usize) {
+    /// Moves what is there into a buffer of another size. False: there is no memory for it.
+    fn exchange(&mut self, size: usize) -> bool {
         let mut buf = SPARE.with_borrow_mut(|spare| match spare.len() {
             len if len >= size && len <= 2 * size => core::mem::take(spare),
             _ => Vec::new(),
         });
         if buf.is_empty() {
-            buf = vec![0; size];
+            let Some(zeros) = allocator::zeros(size) else { return false };
+            buf = zeros;
         }
         let plain_len = self.plain_end - self.plain;
         let used = self.used();
@@ -135,6 +140,7 @@ impl InputBuffer {
         }
         (self.plain, self.plain_end) = (0, plain_len);
         (self.tls, self.tls_end, self.written_end) = (plain_len, used, used);
+        true
     }
 
     fn used(&self) -> usize {
@@ -191,8 +197,8 @@ impl InputBuffer {
         const NO_RECORD: [u8; HEADER] = [0xff, 3, 3, 0, 1];
         let begun = self.boundaries.begun();
         let short = HEADER.saturating_sub(begun);
-        if self.buf.len() - self.tls_end < short {
-            self.make_room(0, true);
+        if self.buf.len() - self.tls_end < short && !self.make_room(0, true) {
+            return;
         }
         let start = self.tls_end - begun;
         self.tls_end += short;

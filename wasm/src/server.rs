@@ -213,7 +213,7 @@ impl ServerHello {
 impl ServerContext {
     /// Waits for a ClientHello. With `ask`, the host's own check of a client's chain is awaited.
     pub fn accept(&self, ask: bool) -> Result<Connection, JsValue> {
-        if !allocator::has_reserve() {
+        if !allocator::has_reserve(allocator::FOR_A_CONNECTION) {
             return Err(EngineError::out_of_memory().into());
         }
         let ask = match &self.shared.verifier {

@@ -1,6 +1,9 @@
 /**
  * What every ring of keys has in common: secrets that are good enough, ids, and derivation.
  *
+ * Rule: bytes that a caller gives are checked and copied before anything else happens, so that
+ * nothing the caller does to them later is noticed here.
+ *
  * @module
  */
 
@@ -13,9 +16,26 @@ export const KEY_LENGTH = 32;
 /** Bytes of a key's id. */
 export const KEY_ID_LENGTH = 16;
 
+/**
+ * A copy of bytes that were given as an argument. Throws a `TypeError` that names it on anything
+ * else, and on a `Uint8Array` that has no bytes any more: its buffer was transferred away, or
+ * became too short for it.
+ */
+export function copyBytes(name: string, value: unknown): Uint8Array<ArrayBuffer> {
+  checkBytes(name, value);
+  try {
+    return new Uint8Array(value);
+  } catch (cause) {
+    throw new TypeError(
+      `Argument "${name}" must be a Uint8Array with its bytes, got one whose buffer was detached ` +
+        "or shrunk",
+      { cause },
+    );
+  }
+}
+
 /** Throws a `TypeError` on a secret that is short, or plainly no secret (CVE-2020-13777). */
-export function checkSecret(name: string, secret: unknown): asserts secret is Uint8Array {
-  checkBytes(name, secret);
+export function checkSecret(name: string, secret: Uint8Array): void {
   if (secret.length < KEY_LENGTH) {
     throw new TypeError(
       `Argument "${name}" must have ${KEY_LENGTH} bytes or more, got ${secret.length}`,
@@ -23,6 +43,18 @@ export function checkSecret(name: string, secret: unknown): asserts secret is Ui
   }
   if (secret.every((byte) => byte === secret[0])) {
     throw new TypeError(`Argument "${name}" is one byte repeated: that is no secret`);
+  }
+}
+
+/** A copy of a secret that was given as an argument; see {@linkcode checkSecret}. */
+export function copySecret(name: string, value: unknown): Uint8Array<ArrayBuffer> {
+  const secret = copyBytes(name, value);
+  try {
+    checkSecret(name, secret);
+    return secret;
+  } catch (error) {
+    secret.fill(0);
+    throw error;
   }
 }
 

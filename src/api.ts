@@ -33,5 +33,7 @@ export type { PutOptions, SessionStore, SessionStoreCapabilities } from "./sessi
 export type { Stats } from "./stats.ts";
 export { callbackStore, type MapLike, type SessionCallbacks } from "./stores/callback.ts";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory.ts";
-export { type TicketKeyOptions, TicketKeys } from "./ticket_keys.ts";
+export type { OnTicketKeyEvent, RingRefusal, TicketKeyEvent } from "./ticket_key_events.ts";
+export { type SharedTicketKeyOptions, TicketKeys } from "./ticket_keys.ts";
+export type { TicketKeyOptions } from "./ticket_schedule.ts";
 export type { ListenAddress } from "./transport/transport.ts";

@@ -53,7 +53,12 @@ export class ByteReader {
   }
 }
 
-/** Writes fields in order into one array that grows. */
+/**
+ * Writes fields in order into one array that grows.
+ *
+ * What is written may be secret: arrays that it outgrew are wiped, and so is its own when it is
+ * finished or fails. What {@linkcode ByteWriter.finish} returns is the only copy, and the caller's.
+ */
 export class ByteWriter {
   #bytes = new Uint8Array(1024);
   #length = 0;
@@ -82,7 +87,10 @@ export class ByteWriter {
       this.#bytes[at + i] = value % 256;
       value = Math.floor(value / 256);
     }
-    if (value !== 0) throw new RangeError(`An integer does not fit ${size} bytes`);
+    if (value !== 0) {
+      this.#bytes.fill(0);
+      throw new RangeError(`An integer does not fit ${size} bytes`);
+    }
     return this;
   }
 

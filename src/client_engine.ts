@@ -12,7 +12,7 @@ import { fromUtf8 } from "./bytes.ts";
 import { clientContextInternals } from "./context.ts";
 import { diagnose } from "./diagnostics.ts";
 import { type EngineConnection, type EngineInstance, now, wrapConnection } from "./engine.ts";
-import { currentEngine } from "./engine_pool.ts";
+import { currentEngine, retireEngine } from "./engine_pool.ts";
 import { TlsError } from "./errors.ts";
 import { checkNetworkPartition } from "./network_partition.ts";
 import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
@@ -127,6 +127,9 @@ export class ClientEngine {
       connection = instance.call(() =>
         context.connect(target.serverName, state, ask, early, now())
       );
+    } catch (error) {
+      if ((error as TlsError).code === "ERR_TLS_OUT_OF_MEMORY") retireEngine(instance);
+      throw error;
     } finally {
       offer?.state?.fill(0);
     }
@@ -218,6 +221,12 @@ export class ClientEngine {
     }
   }
 
+  /** Passes over the oldest session that was received: the connection brought more than are kept. */
+  ignoreSession(): void {
+    this.connection.pollSession()?.fill(0);
+    clientContextInternals.counters(this.#target.context).add("ticketsIgnored");
+  }
+
   /** What was negotiated; only after the handshake. */
   handshakeInfo(): HandshakeInfo {
     if (this.#info !== undefined) return this.#info;
@@ -253,11 +262,6 @@ export class ClientEngine {
       "The server took early data under another application protocol",
       { origin: "peer", alert: "illegal_parameter" },
     );
-  }
-
-  /** Whether the context keeps sessions by itself. */
-  get pooled(): boolean {
-    return clientContextInternals.pool(this.#target.context) !== undefined;
   }
 
   /** Puts a session that was received into the context's pool, if it has one. */

@@ -26,7 +26,7 @@ import { type KnownOptions, type Read, readOptions } from "./read_options.ts";
 import { addressOf, canonicalServerName } from "./server_name.ts";
 import { MAX_SESSION_BYTES, Session } from "./session.ts";
 import type { SessionTarget } from "./session_offer.ts";
-import { SessionQueue } from "./session_queue.ts";
+import { SessionQueue, TicketBudget } from "./session_queue.ts";
 import { TlsConn } from "./tls_conn.ts";
 import { type ByteStreams, checkStreams, streamsTransport } from "./transport/streams.ts";
 import type { Transport } from "./transport/transport.ts";
@@ -236,7 +236,7 @@ async function handshake(transport: Transport, request: Request): Promise<TlsCon
     return conn;
   } catch (error) {
     if (attempt === undefined) transport.close();
-    else await attempt.end();
+    else await attempt.end(limit.signal);
     throw limit.signal.aborted ? limit.signal.reason : error;
   }
 }
@@ -246,14 +246,17 @@ class Attempt {
   readonly #client: ClientEngine;
   readonly #pump: Pump;
   readonly #sessions = new SessionQueue();
-  /** What is on its way to the pool's store. */
-  readonly #puts = new Set<Promise<void>>();
+  readonly #budget = new TicketBudget();
 
   static async begin(transport: Transport, request: Request): Promise<Attempt> {
     const { target, session, earlyData, resend, deadline: { signal } } = request;
-    // Who is told "accepted" is to know what of: with nobody to send the rest, all of it.
+    // Where nobody sends the rest, all of it goes early or nothing: `earlyData` says then of all of it
+    // what became of it.
     const client = await ClientEngine.begin(target, session, earlyData, signal, !resend);
-    return new Attempt(client, transport);
+    const attempt = new Attempt(client, transport);
+    // Nobody waits for it any more: what was begun is freed.
+    if (signal.aborted) void attempt.end(signal);
+    return attempt;
   }
 
   private constructor(client: ClientEngine, transport: Transport) {
@@ -263,20 +266,21 @@ class Attempt {
 
   /** After each read. */
   #received(): void {
-    this.#client.logKeys();
-    const { handshaking, error } = this.#client.connection;
+    const client = this.#client;
+    client.logKeys();
+    const { handshaking, error } = client.connection;
     if (handshaking || error !== undefined) return;
-    this.#track(this.#client.settle());
-    for (let next = this.#client.pollSession(); next; next = this.#client.pollSession()) {
-      this.#sessions.push(next);
-      this.#track(this.#client.keep(next));
+    client.settle();
+    while (client.connection.sessionsWaiting > 0) {
+      if (!this.#budget.take()) {
+        client.ignoreSession();
+        continue;
+      }
+      const session = client.pollSession();
+      if (session === undefined) return;
+      this.#sessions.push(session);
+      client.keep(session);
     }
-  }
-
-  #track(put: Promise<void> | undefined): void {
-    if (put === undefined) return;
-    this.#puts.add(put);
-    put.finally(() => this.#puts.delete(put));
   }
 
   async run(): Promise<void> {
@@ -288,16 +292,13 @@ class Attempt {
   }
 
   complete(): TlsConn {
-    this.#track(this.#client.settle());
+    this.#client.settle();
     return new TlsConn({
       engine: this.#client.connection,
       pump: this.#pump,
       sessions: this.#sessions,
       info: this.#client.handshakeInfo(),
       sessionMiss: this.#client.sessionMiss,
-      onEnd: this.#puts.size === 0 && !this.#client.pooled ? undefined : async () => {
-        await Promise.allSettled(this.#puts);
-      },
     });
   }
 
@@ -306,7 +307,7 @@ class Attempt {
     return this.#client.earlyDataLeft;
   }
 
-  end(): Promise<void> {
-    return abandonHandshake(this.#pump);
+  end(signal: AbortSignal): Promise<void> {
+    return abandonHandshake(this.#pump, signal);
   }
 }

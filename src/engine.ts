@@ -17,7 +17,7 @@ import { certificateList } from "./session_state.ts";
 /** What the wasm file exports, wrapped by its glue. */
 export type EngineExports = ReturnType<typeof instantiate>;
 
-const BOUNDARY_VERSION = 1;
+const BOUNDARY_VERSION = 2;
 
 /** Bytes at the end of the stack that are wiped: several times of what any call takes. */
 export const STACK_WIPED = 128 * 1024;
@@ -80,12 +80,19 @@ export class Refusal extends Error {
   }
 }
 
+/** Codes of errors that are not the peer's doing. */
+const OWN_CODES = new Set([
+  "ERR_TLS_OUT_OF_MEMORY",
+  "ERR_TLS_KEYS_EXHAUSTED",
+  "ERR_TLS_RANDOM_UNAVAILABLE",
+]);
+
 /** Makes an error of what crossed the boundary: `CODE NUL alert NUL message`. */
 function engineError(crossed: string): TlsError | TypeError | Refusal {
   const [code, alert, message] = crossed.split("\0");
   if (code === "OPTION") return new TypeError(message);
   if (code === "REASON") return new Refusal(message);
-  const origin = code.startsWith("ERR_TLS_ENGINE") ? "local" : "peer";
+  const origin = OWN_CODES.has(code) || code.startsWith("ERR_TLS_ENGINE") ? "local" : "peer";
   const name = alert === "" ? undefined : alertName(Number(alert));
   const text = message.charAt(0).toUpperCase() + message.slice(1);
   return new TlsError(code as TlsErrorCode, text, { origin, alert: name });
@@ -97,6 +104,7 @@ export class EngineInstance {
   readonly #stackEnd: number;
   readonly #onPanic = new Set<() => void>();
   #panic: TlsError | undefined;
+  #connections = 0;
 
   /** Instantiates the wasm file. */
   constructor(module: WebAssembly.Module) {
@@ -115,6 +123,17 @@ export class EngineInstance {
     return this.#panic;
   }
 
+  /** Connections in it. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Counts a connection. Returns what takes that back. */
+  addConnection(): () => void {
+    this.#connections++;
+    return () => this.#connections--;
+  }
+
   /** Has `callback` called when this instance stops. Returns what takes that back. */
   whenPanicked(callback: () => void): () => void {
     this.#onPanic.add(callback);
@@ -131,14 +150,18 @@ export class EngineInstance {
     return this.#exports.memory;
   }
 
-  /** Calls in. A trap ends the instance; an error of the engine becomes a `TlsError`. */
+  /**
+   * Calls in. What wasm itself throws, a trap, ends the instance; an error of the engine becomes a
+   * `TlsError`. Byte arrays that a caller, a store or a peer gave are checked before: the glue throws
+   * a `TypeError` on one that is detached, when wasm has done nothing yet.
+   */
   call<T>(action: (exports: EngineExports) => T): T {
     if (this.#panic !== undefined) throw this.#panic;
     try {
       return action(this.#exports);
     } catch (error) {
       if (typeof error === "string") throw engineError(error);
-      if (error instanceof TlsError) throw error;
+      if (error instanceof TlsError || error instanceof TypeError) throw error;
       this.#panic = panicked(error);
       for (const callback of this.#onPanic) callback();
       this.#onPanic.clear();
@@ -163,6 +186,12 @@ export interface Negotiated {
 export let wrapConnection: (instance: EngineInstance, connection: Connection) => EngineConnection;
 
 /**
+ * Calls in for a connection, for modules of this library. One that was freed cannot be called: that
+ * is an error of the caller's, and never reaches wasm.
+ */
+export let callConnection: <T>(of: EngineConnection, action: (handle: Connection) => T) => T;
+
+/**
  * One connection in the engine. The caller moves bytes: it reads from the peer into
  * {@linkcode EngineConnection.inputSpace} and calls {@linkcode EngineConnection.receiveTls}; it
  * sends what {@linkcode EngineConnection.pollTransmit} hands out; it looks at the getters between.
@@ -180,15 +209,19 @@ export class EngineConnection {
   /** How much of the bytes under transmission was transmitted. */
   #transmitted = 0;
   #forgetPanic: (() => void) | undefined;
+  readonly #uncount: () => void;
+  #error: TlsError | undefined;
   #freed = false;
 
   static {
     wrapConnection = (instance, connection) => new EngineConnection(instance, connection);
+    callConnection = (of, action) => of.#call(action);
   }
 
   private constructor(instance: EngineInstance, connection: Connection) {
     this.#instance = instance;
     this.#connection = connection;
+    this.#uncount = instance.addConnection();
     this.#statusPtr = connection.status_ptr();
     [this.#stagingPtr, this.#stagingSize] = instance.call((
       exports,
@@ -276,8 +309,9 @@ export class EngineConnection {
   get error(): TlsError | undefined {
     if (this.#instance.panic !== undefined) return this.#instance.panic;
     if (!this.#flag(Flag.Failed)) return undefined;
-    const crossed = this.#call((connection) => connection.error());
-    return engineError(String(crossed)) as TlsError;
+    return this.#error ??= engineError(
+      String(this.#call((connection) => connection.error())),
+    ) as TlsError;
   }
 
   /** Bytes of plaintext that can be read. */
@@ -291,12 +325,14 @@ export class EngineConnection {
   }
 
   /**
-   * Room for TLS bytes of the peer, in wasm memory. Empty: read plaintext first. It stays in
-   * place until {@linkcode EngineConnection.receiveTls}, whatever else is called, but a view of it
+   * Room for TLS bytes of the peer, in wasm memory. Empty: read plaintext first, or the connection has
+   * failed. It stays in place until {@linkcode EngineConnection.receiveTls}, whatever else is called, but a view of it
    * may have to be made anew if the memory grows.
+   *
+   * @param available How many bytes are there already; 0, the default, where that is not known.
    */
-  inputSpace(): Uint8Array {
-    this.#call((connection) => connection.prepare_input());
+  inputSpace(available: number = 0): Uint8Array {
+    this.#call((connection) => connection.prepare_input(available));
     this.#space = this.#word(Word.InputSpace);
     return this.#slice(Word.InputPtr, Word.InputSpace);
   }
@@ -353,6 +389,11 @@ export class EngineConnection {
     if (this.#transmitted < length) return;
     this.#transmitted = 0;
     this.#call((connection) => connection.end_transmit());
+  }
+
+  /** How many sessions wait to be polled. */
+  get sessionsWaiting(): number {
+    return this.#word(Word.Sessions);
   }
 
   /** The oldest session received and not polled: a `SessionState` (`session_state.ts`). */
@@ -427,6 +468,7 @@ export class EngineConnection {
     if (this.#freed) return;
     this.#freed = true;
     this.#forgetPanic?.();
+    this.#uncount();
     if (this.#instance.panic !== undefined) return;
     this.#instance.call(() => this.#connection.free());
     this.#instance.wipeStack();

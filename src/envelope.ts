@@ -16,8 +16,8 @@
  *
  * The engine computes it (`wasm/src/envelope.rs`). Purposes: `session` (by hand, bound to
  * nothing), `client session` (fingerprint, partition), `server session` (fingerprint, lookup id),
- * `ticket` (fingerprint, server name), `ticket key ring` (nothing). What is inside carries its own
- * expiry and is checked when it is opened.
+ * `ticket` (fingerprint, server name), `ticket key ring` (the ring's name). What is inside carries
+ * its own expiry and is checked when it is opened.
  *
  * @module
  */

@@ -23,6 +23,10 @@ export type TlsErrorCode =
   | "ERR_TLS_TRANSPORT"
   | "ERR_TLS_CLOSED"
   | "ERR_TLS_HANDSHAKE_TIMEOUT"
+  | "ERR_TLS_OVERLOADED"
+  | "ERR_TLS_OUT_OF_MEMORY"
+  | "ERR_TLS_KEYS_EXHAUSTED"
+  | "ERR_TLS_RANDOM_UNAVAILABLE"
   | "ERR_TLS_SESSION_INVALID"
   | "ERR_TLS_SESSION_VERSION"
   | "ERR_TLS_SESSION_UNSEALABLE"
@@ -56,7 +60,11 @@ export interface TlsErrorInit {
  * | `ERR_TLS_TRUNCATED` | the byte stream ended without close_notify: what was read may be cut short |
  * | `ERR_TLS_TRANSPORT` | the byte stream failed; see `cause` |
  * | `ERR_TLS_CLOSED` | the connection was closed by this program |
- * | `ERR_TLS_HANDSHAKE_TIMEOUT` | no handshake within `handshakeTimeout` |
+ * | `ERR_TLS_HANDSHAKE_TIMEOUT` | no handshake within `handshakeTimeout`, or no ClientHello within a server's `helloTimeout` |
+ * | `ERR_TLS_OVERLOADED` | a server had too many handshakes under way: it closed this connection, unanswered |
+ * | `ERR_TLS_OUT_OF_MEMORY` | there was no memory for this connection; others go on |
+ * | `ERR_TLS_KEYS_EXHAUSTED` | a TLS 1.2 connection has sent as much as its keys may protect; its end was sent in order, open another one |
+ * | `ERR_TLS_RANDOM_UNAVAILABLE` | `crypto.getRandomValues()` failed, or wrote nothing |
  * | `ERR_TLS_SESSION_INVALID`, `_VERSION` | these bytes are no session; are of a format this release does not read |
  * | `ERR_TLS_SESSION_UNSEALABLE` | this sealed session does not open with these keys |
  * | `ERR_TLS_ENGINE_PANICKED` | a bug stopped the engine; connect again, a fresh one is used |

@@ -6,7 +6,6 @@
 
 import { deadline } from "./deadline.ts";
 import type { EngineConnection } from "./engine.ts";
-import { TlsError } from "./errors.ts";
 import type { Pump } from "./pump.ts";
 
 /** How long the alert of a handshake that failed may take to go out. */
@@ -44,20 +43,25 @@ export async function driveHandshake(side: HandshakeSide, pump: Pump): Promise<v
       await side.chooseConfig!();
       side.received();
       await flush();
-    } else if (await pump.fill() === "full") {
-      throw new TlsError("ERR_TLS_PEER_MISBEHAVED", "The peer's handshake does not end", {
-        origin: "peer",
-      });
-    }
+    } else await pump.fill();
     if (connection.error !== undefined) throw connection.error;
   }
+  // It may have failed before anything was sent.
+  if (connection.error !== undefined) throw connection.error;
   connection.wipeStack();
   await flush();
 }
 
-/** Ends what did not come to a connection; lets the alert out first, if there is one. */
-export async function abandonHandshake(pump: Pump): Promise<void> {
-  using limit = deadline(ALERT_TIMEOUT_MS, undefined, () => undefined);
-  await limit.race(pump.flush()).catch(() => {});
-  await pump.end();
+/**
+ * Ends what did not come to a connection; lets the alert out first, if there is one. Where `signal` is
+ * aborted nobody waits any longer: then it ends at once.
+ */
+export async function abandonHandshake(pump: Pump, signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) {
+    using limit = deadline(ALERT_TIMEOUT_MS, signal, () => undefined);
+    await limit.race(pump.flush()).catch(() => {});
+  }
+  const ended = pump.end();
+  // A transport that does not settle keeps the memory, and not whoever waits for the error.
+  if (!signal.aborted) await ended;
 }

@@ -15,8 +15,8 @@
 import { ByteReader } from "./bytes.ts";
 import { protocolName, type ProtocolVersion } from "./registry.ts";
 
-/** Offset of the state in a ServerSession, without its application data. */
-const DATA_LENGTH_AT = 1 + 8 + 8;
+/** Offset of the application's data in a ServerSession: after format, times and holder. */
+const DATA_AT = 1 + 8 + 8 + 32;
 
 /** A session and where it belongs. */
 export interface KeptSession {
@@ -34,7 +34,7 @@ export function readKeptSession(bytes: Uint8Array): KeptSession {
   const expiresAt = reader.uint64();
   const session = reader.take(reader.remaining);
   const fields = new ByteReader(session);
-  fields.take(DATA_LENGTH_AT);
+  fields.take(DATA_AT);
   fields.vector(2);
   fields.take(3);
   return { lookupId, expiresAt, session, protocol: protocolName(fields.uint(2)) };

@@ -1,12 +1,15 @@
 /**
  * What every ring of keys has in common: secrets that are good enough, ids, and derivation.
  *
+ * Rule: bytes that a caller gives are checked and copied before anything else happens, so that
+ * nothing the caller does to them later is noticed here.
+ *
  * @module
  */
 
 import { utf8 } from "./bytes.ts";
 import { hkdf, sha256 } from "./hashes.ts";
-import { checkBytes } from "./options.ts";
+import { bytesOf } from "./options.ts";
 
 /** Bytes of a key. */
 export const KEY_LENGTH = 32;
@@ -14,8 +17,7 @@ export const KEY_LENGTH = 32;
 export const KEY_ID_LENGTH = 16;
 
 /** Throws a `TypeError` on a secret that is short, or plainly no secret (CVE-2020-13777). */
-export function checkSecret(name: string, secret: unknown): asserts secret is Uint8Array {
-  checkBytes(name, secret);
+export function checkSecret(name: string, secret: Uint8Array): void {
   if (secret.length < KEY_LENGTH) {
     throw new TypeError(
       `Argument "${name}" must have ${KEY_LENGTH} bytes or more, got ${secret.length}`,
@@ -23,6 +25,18 @@ export function checkSecret(name: string, secret: unknown): asserts secret is Ui
   }
   if (secret.every((byte) => byte === secret[0])) {
     throw new TypeError(`Argument "${name}" is one byte repeated: that is no secret`);
+  }
+}
+
+/** A copy of a secret that was given as an argument; see {@linkcode checkSecret}. */
+export function copySecret(name: string, value: unknown): Uint8Array<ArrayBuffer> {
+  const secret = bytesOf(name, value);
+  try {
+    checkSecret(name, secret);
+    return secret;
+  } catch (error) {
+    secret.fill(0);
+    throw error;
   }
 }
 

@@ -1,26 +1,39 @@
 /**
  * Listens for TLS connections.
  *
- * Rules: a handshake that fails ends nothing but itself. Handshakes in flight and connections that
- * wait for the application are bounded together; beyond that nothing more is accepted, which the
- * system's backlog turns into back-pressure.
+ * Rules: a handshake that fails ends nothing but itself. Handshakes under way and connections that
+ * wait for the application are bounded together. At the bound a client that has sent nothing goes for
+ * the next one (`half_open.ts`). Where none can go nothing more is accepted, which the system's
+ * backlog turns into back-pressure; where the system has no such backlog, newcomers are refused.
  *
  * @module
  */
 
+import { deadline } from "./deadline.ts";
 import { deferred } from "./deferred.ts";
-import { acceptTransport, checkHandshakeTimeout, checkServerContext } from "./accept.ts";
-import { TlsError, transportError } from "./errors.ts";
+import {
+  acceptTransport,
+  checkHandshakeTimeout,
+  checkHelloTimeout,
+  checkServerContext,
+} from "./accept.ts";
+import { closedError, TlsError, transportError } from "./errors.ts";
+import { type HalfOpen, overloaded } from "./half_open.ts";
+import { HandshakeClock } from "./handshake_clock.ts";
 import { currentListener } from "./listener.ts";
 import { checkFunction, checkInteger } from "./options.ts";
 import { type KnownOptions, readOptions } from "./read_options.ts";
-import type { ServerContext } from "./server_context.ts";
+import { type ServerContext, serverContextInternals } from "./server_context.ts";
 import { listenAddress } from "./server_name.ts";
 import type { TlsConn } from "./tls_conn.ts";
 import type { ListenAddress, Transport, TransportListener } from "./transport/transport.ts";
 
 /** Pause after the system refused to accept, as for want of file descriptors. */
 const ACCEPT_RETRY_MS = 50;
+/** How often a listener that is full looks whether a handshake is under way for too long. */
+const LOOK_AGAIN_MS = 250;
+/** How long {@linkcode TlsListener.close} waits for handshakes whose ClientHello is there. */
+const CLOSE_TIMEOUT_MS = 5_000;
 
 /** Options of {@linkcode listenTls}. */
 export interface ListenTlsOptions {
@@ -32,7 +45,12 @@ export interface ListenTlsOptions {
   context: ServerContext;
   /** Milliseconds for each handshake, 10,000 by default; `Infinity`: no limit. */
   handshakeTimeout?: number;
-  /** Handshakes in flight and connections that wait to be taken, together; 1,000 by default. */
+  /** Milliseconds until a client has sent its ClientHello, 5,000 by default; `Infinity`: no limit. */
+  helloTimeout?: number;
+  /**
+   * Handshakes under way and connections that wait to be taken, together; as the context's
+   * `maxPending` by default, which counts the handshakes of all that use it.
+   */
   maxPending?: number;
   /** Told of each handshake that failed, and of each failure to accept. */
   onError?: (error: Error) => void;
@@ -43,6 +61,7 @@ const OPTIONS = {
   hostname: "anywhere",
   context: "anywhere",
   handshakeTimeout: "anywhere",
+  helloTimeout: "anywhere",
   maxPending: "anywhere",
   onError: "anywhere",
 } as const satisfies KnownOptions<ListenTlsOptions>;
@@ -62,6 +81,8 @@ export class TlsListener implements AsyncIterable<TlsConn> {
   readonly listening: Promise<ListenAddress>;
   readonly #options: Required<Omit<ListenTlsOptions, "onError">>;
   readonly #onError: (error: Error) => void;
+  readonly #halfOpen: HalfOpen;
+  readonly #clock = new HandshakeClock();
   readonly #handshakes = new Set<Promise<void>>();
   readonly #ready: TlsConn[] = [];
   #listener: TransportListener | undefined;
@@ -73,14 +94,17 @@ export class TlsListener implements AsyncIterable<TlsConn> {
   /** Made by {@linkcode listenTls}. */
   constructor(options: ListenTlsOptions) {
     const given = readOptions(options, OPTIONS, "listenTls options");
-    const { context, hostname = "0.0.0.0", maxPending = 1000 } = given;
+    const { context, hostname = "0.0.0.0" } = given;
     checkServerContext(context);
+    const { maxPending = serverContextInternals.maxPending(context) } = given;
     this.#onError = checkFunction("onError", given.onError) ?? (() => {});
+    this.#halfOpen = serverContextInternals.halfOpen(context);
     this.#options = {
       context,
       hostname: listenAddress("hostname", hostname),
       port: checkInteger("port", given.port, 0, 65_535),
       handshakeTimeout: checkHandshakeTimeout(given.handshakeTimeout),
+      helloTimeout: checkHelloTimeout(given.helloTimeout),
       maxPending: checkInteger("maxPending", maxPending, 1, 1_000_000),
     };
     this.listening = this.#listen();
@@ -108,29 +132,60 @@ export class TlsListener implements AsyncIterable<TlsConn> {
     this.#announce();
   }
 
+  get #isFull(): boolean {
+    return this.#handshakes.size + this.#ready.length >= this.#options.maxPending;
+  }
+
   async #accept(): Promise<void> {
+    const listener = this.#listener!;
     while (!this.#closed) {
-      if (this.#handshakes.size + this.#ready.length >= this.#options.maxPending) {
-        await this.#changed.promise;
+      if (listener.systemQueues && this.#isFull && !this.#halfOpen.canEvict(this)) {
+        await this.#change();
         continue;
       }
       let transport: Transport | null;
       try {
-        transport = await this.#listener!.accept();
+        transport = await listener.accept();
       } catch (error) {
         this.#report(transportError(error));
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
         continue;
       }
       if (transport === null) break;
-      this.#begin(transport);
+      // Those under way may have come further since, and keep their places now.
+      let hasRoom = this.#makeRoom();
+      while (listener.systemQueues && !hasRoom && !this.#closed) {
+        await this.#change();
+        hasRoom = this.#makeRoom();
+      }
+      if (this.#closed) transport.close();
+      else if (hasRoom) this.#begin(transport);
+      else this.#refuse(transport);
     }
     this.#end();
   }
 
+  /** Whether one more may begin; where there are too many, another one goes for it. */
+  #makeRoom(): boolean {
+    return !this.#isFull || this.#halfOpen.evict(this);
+  }
+
+  /** Waits until something is over, or for a moment: what is under way for long may go. */
+  async #change(): Promise<void> {
+    using moment = deadline(LOOK_AGAIN_MS, undefined, () => undefined);
+    await moment.race(this.#changed.promise).catch(() => {});
+  }
+
+  #refuse(transport: Transport): void {
+    transport.close();
+    serverContextInternals.counters(this.#options.context).add("refused");
+    this.#report(overloaded());
+  }
+
   #begin(transport: Transport): void {
-    const { context, handshakeTimeout } = this.#options;
-    const handshake = acceptTransport(transport, context, handshakeTimeout)
+    const { context, handshakeTimeout, helloTimeout } = this.#options;
+    const limits = { handshakeTimeout, helloTimeout, owner: this, clock: this.#clock };
+    const handshake = acceptTransport(transport, context, limits)
       .then(
         (conn) => {
           this.#ready.push(conn);
@@ -156,8 +211,9 @@ export class TlsListener implements AsyncIterable<TlsConn> {
   }
 
   /**
-   * Stops accepting, and waits for the handshakes in flight. Their connections are handed out
-   * still; then the iteration ends. Connections handed out live on.
+   * Stops accepting, and waits for the handshakes under way, 5 seconds at most; those of clients that
+   * have not sent a ClientHello are ended. The connections of the others are handed out still; then
+   * the iteration ends. Connections handed out live on.
    */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
@@ -168,6 +224,10 @@ export class TlsListener implements AsyncIterable<TlsConn> {
     this.#listener?.close();
     this.#announce();
     await this.#accepting;
+    this.#halfOpen.dropUnheard(this, closedError);
+    using limit = deadline(CLOSE_TIMEOUT_MS, undefined, closedError);
+    const onLate = () => this.#halfOpen.dropAll(this, closedError);
+    limit.signal.addEventListener("abort", onLate, { once: true });
     await Promise.all(this.#handshakes);
     this.#announce();
   }

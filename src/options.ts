@@ -18,6 +18,7 @@
  * @module
  */
 
+import { utf8 } from "./bytes.ts";
 import { badOption, type Naming, quoted, reading, typeOf } from "./option_errors.ts";
 
 export { badOption } from "./option_errors.ts";
@@ -31,20 +32,41 @@ export function checkString(name: string, value: unknown): asserts value is stri
   if (value === "") throw new TypeError(`Option "${name}" must not be an empty string, got string`);
 }
 
+/**
+ * A text that goes on as UTF-8, of so many bytes at most; it may be empty. One with a lone surrogate
+ * has no UTF-8 of its own, and would become that of others.
+ */
+export function checkText(name: string, value: unknown, mostBytes: number): string {
+  if (typeof value !== "string") badOption(name, "a string", value);
+  if (/\p{Surrogate}/u.test(value)) {
+    throw new TypeError(
+      `Option "${name}" must be well-formed Unicode, got a string with a lone surrogate`,
+    );
+  }
+  const bytes = utf8(value).length;
+  if (bytes > mostBytes) {
+    throw new TypeError(
+      `Option "${name}" must have ${mostBytes} bytes of UTF-8 at most, got a text of ${bytes} bytes`,
+    );
+  }
+  return value;
+}
+
 /** A list, each item checked by `item` and copied; `expected` says what it must be. */
 export function checkList<T>(
   name: string,
   value: unknown,
   expected: string,
   item: (value: unknown, index: number) => T,
+  most: number = MAX_ITEMS,
 ): T[] {
   const isArray = reading(`Option "${name}"`, () => Array.isArray(value));
   if (!isArray) badOption(name, expected, value);
   const list = value as readonly unknown[];
   const length: unknown = reading(`Option "${name}"`, () => list.length);
-  if (typeof length !== "number" || !(length >= 0 && length <= MAX_ITEMS)) {
+  if (typeof length !== "number" || !(length >= 0 && length <= most)) {
     throw new TypeError(
-      `Option "${name}" must have ${MAX_ITEMS} items at most, got ${
+      `Option "${name}" must have ${most} items at most, got ${
         typeof length === "number" ? length : typeOf(length)
       }`,
     );

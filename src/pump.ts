@@ -1,9 +1,12 @@
 /**
  * Moves bytes between a transport and the engine.
  *
- * Rules: one read and one write are under way at most; whoever needs more input shares the read
- * that is there. Input is read only while the engine has room, which is what slows a fast peer
- * down. Engine memory is freed only after both have settled, as the transport works in it.
+ * Rules:
+ * - One read and one write are under way at most; whoever needs more input shares the read that is
+ *   there. Nothing is read that nobody asked for, which is what slows a fast peer down.
+ * - No loop turns without progress: a transport that reads or writes nothing, again and again, has
+ *   failed.
+ * - Engine memory is freed only after both have settled, as the transport works in it.
  *
  * It does not know what is in the bytes.
  *
@@ -17,6 +20,11 @@ import type { Transport } from "./transport/transport.ts";
 /** Read after the end, and not looked at. */
 const MAX_DISCARDED = 256 * 1024;
 
+/** Plaintext that may wait while more is read for the sake of a session. */
+const MAX_READ_AHEAD = 16 * 1024;
+/** How often in a row a transport may read or write no byte. */
+const MAX_IDLE_TURNS = 16;
+
 /** What {@linkcode Pump.fill} came to. */
 export type Filled = "received" | "full";
 
@@ -28,6 +36,8 @@ export class Pump {
   #filling: Promise<Filled> | undefined;
   #flushing: Promise<void> | undefined;
   #ended = false;
+  /** Reads in a row that brought nothing. */
+  #idleReads = 0;
 
   /** `onReceived` is called after each read, before anyone who waits for it goes on. */
   constructor(engine: EngineConnection, transport: Transport, onReceived: () => void) {
@@ -44,20 +54,30 @@ export class Pump {
   }
 
   /**
-   * Reads once and hands the bytes to the engine. `"full"`: there is no room before plaintext is
-   * taken. Rejects with a `TlsError`.
+   * Reads once and hands the bytes to the engine. Rejects with a `TlsError`.
+   *
+   * @param how `"ahead"`: not for its plaintext. `"full"` is the answer while enough of that waits.
    */
-  fill(): Promise<Filled> {
+  fill(how: "now" | "ahead" = "now"): Promise<Filled> {
     if (this.#filling !== undefined) return this.#filling;
-    const space = this.#engine.inputSpace();
-    if (space.length === 0) return Promise.resolve("full");
-    return this.#filling = this.#fill(space);
+    if (how === "ahead" && this.#engine.plaintextLength >= MAX_READ_AHEAD) {
+      return Promise.resolve("full");
+    }
+    return this.#filling = this.#fill();
   }
 
-  async #fill(space: Uint8Array): Promise<Filled> {
+  readonly #room = (available: number): Uint8Array => {
+    const space = this.#engine.inputSpace(available);
+    if (space.length === 0) {
+      throw this.#engine.error ?? transportError(new Error("The engine takes no more bytes"));
+    }
+    return space;
+  };
+
+  async #fill(): Promise<Filled> {
     let n: number | null;
     try {
-      n = await this.#transport.read(space);
+      n = await this.#transport.read(this.#room);
     } catch (error) {
       throw this.#failure(error);
     } finally {
@@ -74,6 +94,10 @@ export class Pump {
       );
     }
     if (this.#ended) return "received";
+    this.#idleReads = n === 0 ? this.#idleReads + 1 : 0;
+    if (this.#idleReads > MAX_IDLE_TURNS) {
+      throw transportError(new Error("The transport reads no bytes, and has no end"));
+    }
     this.#engine.receiveTls(n);
     this.#onReceived();
     // Answers to the peer (alerts, key updates) go out without anybody waiting for them here.
@@ -90,6 +114,7 @@ export class Pump {
 
   async #flush(): Promise<void> {
     try {
+      let idle = 0;
       for (let bytes = this.#engine.pollTransmit(); bytes; bytes = this.#engine.pollTransmit()) {
         let sent: number | undefined;
         try {
@@ -99,6 +124,8 @@ export class Pump {
         } finally {
           this.#engine.transmitted(sent);
         }
+        idle = sent === 0 ? idle + 1 : 0;
+        if (idle > MAX_IDLE_TURNS) throw transportError(new Error("The transport writes no bytes"));
       }
     } finally {
       this.#flushing = undefined;
@@ -115,9 +142,9 @@ export class Pump {
     await this.#filling?.catch(() => {});
     const discarded = new Uint8Array(16 * 1024);
     for (let left = MAX_DISCARDED; left > 0;) {
-      const n = await this.#transport.read(discarded);
+      const n = await this.#transport.read(() => discarded);
       if (n === null) return;
-      left -= n;
+      left -= Math.max(n, 1);
     }
   }
 

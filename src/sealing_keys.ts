@@ -4,6 +4,9 @@
  * The first key seals; all open, each by its id. The name key turns host names and session ids
  * into partitions of a store; it stays when sealing keys change, or everything would be lost.
  *
+ * Rule: a key that falls out of the ring is wiped, and so is every plain copy of the ring that is
+ * replaced. What `toBytes()` returns is the caller's to wipe.
+ *
  * ```text
  * struct {
  *     opaque magic[4] = "RPSK";
@@ -18,9 +21,10 @@
 
 import { ByteReader, ByteWriter, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
 import { hmac, sha256 } from "./hashes.ts";
-import { checkSecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
+import { checkSecret, copySecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
 import { nameKind, Opaque } from "./opaque.ts";
-import { checkBytes } from "./options.ts";
+import { bytesOf, checkList } from "./options.ts";
+import { type KnownOptions, readOptions } from "./read_options.ts";
 
 const MAGIC = utf8("RPSK");
 const FORMAT = 1;
@@ -31,7 +35,10 @@ const MAX_KEYS = 16;
 export interface SealingKeysInternals {
   /** As `generate()`, at once. */
   generate(): SealingKeys;
-  /** The ring as the engine takes it: 16 bytes of id and 32 of key, each. */
+  /**
+   * The ring as the engine takes it: 16 bytes of id and 32 of key, each. To be used at once: a
+   * rotation wipes it.
+   */
   ring(keys: SealingKeys): Uint8Array;
   /** A name that tells nothing: HMAC-SHA256 under the name key, in hexadecimal. */
   name(keys: SealingKeys, purpose: string, ...parts: Uint8Array[]): string;
@@ -40,12 +47,30 @@ export interface SealingKeysInternals {
 /** Access to a ring's insides, for modules of this library. */
 export let sealingKeysInternals: SealingKeysInternals;
 
-/** The ring of 16 bytes of id and 32 of key each, as the engine takes it. */
+/**
+ * The ring of 16 bytes of id and 32 of key each, as the engine takes it. It is a plain copy of the
+ * keys: whoever asked for it wipes it.
+ */
 export function engineRing(keys: readonly Uint8Array[]): Uint8Array {
   const writer = new ByteWriter();
-  for (const key of keys) writer.bytes(keyId(key)).bytes(key);
+  for (const key of keys) {
+    // A mistake of ours must not lead to sealing under a key of zeros (CVE-2020-13777).
+    if (key.every((byte) => byte === 0)) throw new Error("A key of the ring was wiped");
+    writer.bytes(keyId(key)).bytes(key);
+  }
   return writer.finish();
 }
+
+/** The options of {@linkcode SealingKeys.fromSecret}. */
+interface SecretOptions {
+  previous?: readonly Uint8Array[];
+  nameSecret?: Uint8Array;
+}
+
+const SECRET_OPTIONS = {
+  previous: "anywhere",
+  nameSecret: "anywhere",
+} as const satisfies KnownOptions<SecretOptions>;
 
 /**
  * A ring of keys for what is kept in stores.
@@ -86,8 +111,10 @@ export class SealingKeys extends Opaque {
   }
 
   /** A ring with one new key, for this process or to be kept by {@linkcode SealingKeys.toBytes}. */
-  static generate(): Promise<SealingKeys> {
-    return Promise.resolve(sealingKeysInternals.generate());
+  // deno-lint-ignore require-await -- errors are rejections
+  static async generate(): Promise<SealingKeys> {
+    checkNoOptions("SealingKeys.generate()", arguments[0]);
+    return sealingKeysInternals.generate();
   }
 
   /**
@@ -96,61 +123,82 @@ export class SealingKeys extends Opaque {
    * @param secret At least 32 bytes of randomness; seals.
    * @param options `previous`: earlier secrets, which still open; `nameSecret`: what names are
    * derived from. Keep it the same when the secret changes; by default it is the oldest secret.
-   * @throws {TypeError} on a secret that is short, or one byte repeated.
+   * @throws {TypeError} on a secret that is short, has one byte repeated, or is detached; on an
+   * option that is unknown, and on options that are no object.
    */
   // deno-lint-ignore require-await -- errors are rejections
   static async fromSecret(
     secret: Uint8Array,
     options: { previous?: readonly Uint8Array[]; nameSecret?: Uint8Array } = {},
   ): Promise<SealingKeys> {
-    const { previous = [] } = options;
-    if (!Array.isArray(previous) || previous.length >= MAX_KEYS) {
-      throw new TypeError(`Option "previous" must be an array of ${MAX_KEYS - 1} secrets at most`);
+    const secrets = [copySecret("secret", secret)];
+    try {
+      const { previous = [], nameSecret } = readOptions(
+        options,
+        SECRET_OPTIONS,
+        "SealingKeys.fromSecret() options",
+      );
+      const most = MAX_KEYS - 1;
+      checkList("previous", previous, "an array of secrets", (each, i) => {
+        secrets.push(copySecret(`previous[${i}]`, each));
+      }, most);
+      const keys = distinct(
+        secrets.map((each) => derive(each, "reprise sealing key", KEY_LENGTH)),
+      );
+      if (nameSecret !== undefined) secrets.push(copySecret("nameSecret", nameSecret));
+      const oldest = secrets[secrets.length - 1];
+      return new SealingKeys(derive(oldest, "reprise name key", KEY_LENGTH), keys);
+    } finally {
+      for (const each of secrets) each.fill(0);
     }
-    const secrets: Uint8Array[] = [secret, ...previous];
-    for (const each of secrets) checkSecret("secret", each);
-    const { nameSecret = secrets[secrets.length - 1] } = options;
-    checkSecret("nameSecret", nameSecret);
-    const keys = secrets.map((each) => derive(each, "reprise sealing key", KEY_LENGTH));
-    return new SealingKeys(derive(nameSecret, "reprise name key", KEY_LENGTH), distinct(keys));
   }
 
-  /** Reads {@linkcode SealingKeys.toBytes}. Throws `TypeError` on anything else. */
+  /**
+   * Reads {@linkcode SealingKeys.toBytes}.
+   *
+   * @throws {TypeError} on anything else, on a zero or repeated key, and on detached bytes.
+   */
   // deno-lint-ignore require-await -- errors are rejections
   static async fromBytes(bytes: Uint8Array): Promise<SealingKeys> {
-    checkBytes("bytes", bytes);
+    const copy = bytesOf("bytes", bytes);
+    const keys: Uint8Array[] = [];
     try {
-      const reader = new ByteReader(bytes);
+      checkNoOptions("SealingKeys.fromBytes()", arguments[1]);
+      const reader = new ByteReader(copy);
       if (!sameBytes(reader.take(MAGIC.length), MAGIC) || reader.uint(1) !== FORMAT) {
         throw new ShortRead("wrong start");
       }
-      const nameKey = reader.take(KEY_LENGTH).slice();
-      const list = new ByteReader(reader.vector(2));
-      const keys: Uint8Array[] = [];
+      keys.push(reader.take(KEY_LENGTH).slice());
+      const list = new ByteReader(reader.vector(2, KEY_LENGTH, MAX_KEYS * KEY_LENGTH));
       while (list.remaining > 0) keys.push(list.take(KEY_LENGTH).slice());
-      if (keys.length === 0 || keys.length > MAX_KEYS || reader.remaining > 0) {
-        throw new ShortRead("wrong number of keys");
-      }
-      for (const key of [nameKey, ...keys]) checkSecret("bytes", key);
-      return new SealingKeys(nameKey, distinct(keys));
+      if (reader.remaining > 0) throw new ShortRead("too long");
+      for (const key of keys) checkSecret("bytes", key);
+      const [nameKey, ...sealing] = keys;
+      return new SealingKeys(nameKey, distinct(sealing));
     } catch (error) {
+      for (const key of keys) key.fill(0);
       if (!(error instanceof ShortRead)) throw error;
       throw new TypeError('Argument "bytes" is no ring of sealing keys');
+    } finally {
+      copy.fill(0);
     }
   }
 
-  /** The ring with all its secrets. */
+  /** The ring with all its secrets; the bytes are a copy, and the caller's to wipe. */
   toBytes(): Uint8Array<ArrayBuffer> {
-    const list = new ByteWriter();
-    for (const key of this.#keys) list.bytes(key);
-    return new ByteWriter().bytes(MAGIC).uint(1, FORMAT).bytes(this.#nameKey)
-      .vector(2, list.finish()).finish();
+    const writer = new ByteWriter().bytes(MAGIC).uint(1, FORMAT).bytes(this.#nameKey)
+      .uint(2, this.#keys.length * KEY_LENGTH);
+    for (const key of this.#keys) writer.bytes(key);
+    return writer.finish();
   }
 
-  /** Puts a new key in front; older ones open only. The 16 newest are kept. */
+  /** Puts a new key in front; older ones open only. The 16 newest are kept, others are wiped. */
   rotate(): void {
-    this.#keys = [randomKey(), ...this.#keys].slice(0, MAX_KEYS);
-    this.#ring = engineRing(this.#keys);
+    const keys = [randomKey(), ...this.#keys];
+    for (const old of keys.splice(MAX_KEYS)) old.fill(0);
+    this.#ring.fill(0);
+    this.#keys = keys;
+    this.#ring = engineRing(keys);
   }
 
   /** The ids of the keys in hexadecimal, the sealing one first. */
@@ -159,8 +207,14 @@ export class SealingKeys extends Opaque {
   }
 }
 
+/** An option where there is none has no effect, and whoever gives it thinks that it has. */
+function checkNoOptions(what: string, given: unknown): void {
+  if (given !== undefined) throw new TypeError(`${what} takes no options`);
+}
+
 function distinct(keys: Uint8Array[]): Uint8Array[] {
   const ids = new Set(keys.map((key) => hex(keyId(key))));
-  if (ids.size !== keys.length) throw new TypeError("A key is in the ring twice");
-  return keys;
+  if (ids.size === keys.length) return keys;
+  for (const key of keys) key.fill(0);
+  throw new TypeError("A key is in the ring twice");
 }

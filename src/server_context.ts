@@ -14,6 +14,7 @@ import type {
 import { hex } from "./bytes.ts";
 import type { EngineInstance } from "./engine.ts";
 import { fingerprint, setOf } from "./fingerprint.ts";
+import { HalfOpen } from "./half_open.ts";
 import { nameKind, Opaque } from "./opaque.ts";
 import { CIPHER_SUITES } from "./registry.ts";
 import { checkCertificates, type Credential } from "./server_certificates.ts";
@@ -36,6 +37,9 @@ function fingerprintOf(options: CheckedServerOptions): Uint8Array {
     ["crls", String(options.crls.length > 0)],
     ["alpn_protocols", setOf(options.alpn)],
     ["revocation_epoch", options.revocationEpoch],
+    ...(options.sessionContext === undefined
+      ? []
+      : [["session_context", options.sessionContext] as const]),
   ]);
 }
 
@@ -54,6 +58,8 @@ export interface ServerContextInternals {
   ticketKeys(context: ServerContext): TicketKeys | undefined;
   counters(context: ServerContext): Counters;
   callbacks(context: ServerContext): CheckedServerOptions["callbacks"];
+  halfOpen(context: ServerContext): HalfOpen;
+  maxPending(context: ServerContext): number;
   takesTls13(context: ServerContext): boolean;
   takesEarlyData(context: ServerContext): boolean;
 }
@@ -72,8 +78,10 @@ interface Built {
  * are resumed.
  *
  * Sessions are bound to its {@linkcode ServerContext.fingerprint}: one made under other virtual
- * hosts, another policy on client certificates or another configuration never resumes here. A
- * renewed certificate for the same names does not change it.
+ * hosts, another policy on client certificates or another configuration never resumes here. They are
+ * also bound to the names of the certificate that the full handshake showed: a server resumes only
+ * where it would show one for the same names, whatever its key. So a renewed certificate keeps its
+ * sessions; after a key was stolen raise `revocationEpoch`.
  *
  * @example
  * ```ts ignore
@@ -89,6 +97,7 @@ export class ServerContext extends Opaque {
   readonly #options: CheckedServerOptions;
   readonly #fingerprint: Uint8Array;
   readonly #counters = new Counters();
+  readonly #halfOpen: HalfOpen;
   readonly #sessions: ServerSessionCache | undefined;
   readonly #built = new WeakMap<EngineInstance, Built>();
 
@@ -105,6 +114,8 @@ export class ServerContext extends Opaque {
       },
       counters: (context) => context.#counters,
       callbacks: (context) => context.#options.callbacks,
+      halfOpen: (context) => context.#halfOpen,
+      maxPending: (context) => context.#options.maxPending,
       takesTls13: (context) => context.#options.versions.includes("TLSv1.3"),
       takesEarlyData: (context) => context.#options.maxEarlyDataSize > 0,
     };
@@ -120,6 +131,10 @@ export class ServerContext extends Opaque {
     super();
     this.#options = checkServerOptions(options);
     this.#fingerprint = fingerprintOf(this.#options);
+    this.#halfOpen = new HalfOpen(
+      this.#options.maxPending,
+      () => this.#counters.add("refused"),
+    );
     const { resumption, callbacks: { onDiagnostic } } = this.#options;
     if (resumption.mode === "stateful") {
       this.#sessions = new ServerSessionCache({

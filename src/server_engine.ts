@@ -2,8 +2,8 @@
  * A server's connection without I/O: between the ClientHello and the answer it chooses the
  * certificate and looks for the session that the client offers.
  *
- * Rules on resumption (each has a test): the same server name, the same policy on client
- * certificates, the same configuration; not expired; the client's chain verified again, and the
+ * Rules on resumption (each has a test): the same server name, a certificate for the same names, the
+ * same policy on client certificates, the same configuration; not expired; the client's chain verified again, and the
  * `verify` callback asked again, before anything of the client is believed. What does not qualify
  * costs a full handshake and is counted by its reason.
  *
@@ -15,17 +15,23 @@
 import type { ServerContext as EngineContext } from "../wasm/pkg/reprise.js";
 import { fromUtf8 } from "./bytes.ts";
 import { type ClientHello, readClientHello } from "./client_hello.ts";
+import type {
+  Connection as EngineHandle,
+  ServerCredentials as EngineCredentials,
+} from "../wasm/pkg/reprise.js";
 import {
+  callConnection,
   type EngineConnection,
   type EngineInstance,
   now,
   Refusal,
   wrapConnection,
 } from "./engine.ts";
-import { currentEngine } from "./engine_pool.ts";
+import { currentEngine, retireEngine } from "./engine_pool.ts";
 import { diagnose } from "./diagnostics.ts";
 import { TlsError } from "./errors.ts";
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
+import { bytesOf } from "./options.ts";
 import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
 import { type ServerContext, serverContextInternals } from "./server_context.ts";
 import type { Found } from "./server_sessions.ts";
@@ -41,13 +47,15 @@ const MAX_SESSION_DATA = 2048;
 export class ServerEngine {
   /** The engine's connection. */
   readonly connection: EngineConnection;
-  readonly #handle: ReturnType<EngineContext["accept"]>;
   readonly #instance: EngineInstance;
   readonly #context: ServerContext;
   readonly #engine: EngineContext;
   #hello: ClientHello | undefined;
   #miss: SessionMiss | null = null;
-  #preloaded: Uint8Array | null = null;
+  /** A session was found, and handed to the engine. */
+  #preloaded = false;
+  /** What the application kept with it. */
+  #sessionData: Uint8Array | null = null;
   #info: HandshakeInfo | undefined;
 
   /** Waits for a ClientHello. */
@@ -55,32 +63,35 @@ export class ServerEngine {
     const instance = currentEngine();
     const engine = serverContextInternals.engine(context, instance);
     const ask = serverContextInternals.callbacks(context).verify !== undefined;
-    const handle = instance.call(() => engine.accept(ask));
-    return new ServerEngine(context, instance, engine, handle);
+    try {
+      const connection = wrapConnection(instance, instance.call(() => engine.accept(ask)));
+      return new ServerEngine(context, instance, engine, connection);
+    } catch (error) {
+      if ((error as TlsError).code === "ERR_TLS_OUT_OF_MEMORY") retireEngine(instance);
+      throw error;
+    }
   }
 
   private constructor(
     context: ServerContext,
     instance: EngineInstance,
     engine: EngineContext,
-    handle: ReturnType<EngineContext["accept"]>,
+    connection: EngineConnection,
   ) {
     this.#context = context;
     this.#instance = instance;
     this.#engine = engine;
-    this.#handle = handle;
-    this.connection = wrapConnection(instance, handle);
+    this.connection = connection;
   }
 
-  #call<T>(action: (handle: ReturnType<EngineContext["accept"]>) => T): T {
-    return this.#instance.call(() => action(this.#handle));
+  #call<T>(action: (handle: EngineHandle) => T): T {
+    return callConnection(this.connection, action);
   }
 
   /**
    * Answers the ClientHello, when `wantsConfig` says that it is there.
    *
-   * @param signal Stops after each await: the connection may be gone by then, and a call of it
-   * would end the engine's instance.
+   * @param signal Stops after each await: the connection may be gone by then.
    */
   async chooseConfig(signal: AbortSignal): Promise<void> {
     try {
@@ -107,17 +118,22 @@ export class ServerEngine {
       return;
     }
     if (hello !== undefined) {
-      const preload = await this.#findSession(hello);
+      const preload = await this.#findSession(hello, credentials);
       signal.throwIfAborted();
-      if (preload !== undefined) {
-        this.#preloaded = preload.session;
-        this.#call((handle) => handle.preload(preload.id, preload.session));
-      }
+      if (preload !== undefined) this.#preload(preload.id, preload.session);
       await this.#setSessionData(hello, signal);
       await this.#keepSessions(signal);
       signal.throwIfAborted();
     }
     this.#call((handle) => handle.choose_config(credentials, now()));
+  }
+
+  #preload(id: Uint8Array, session: Uint8Array): void {
+    this.#preloaded = true;
+    const data = this.#instance.call((exports) => exports.server_session_data(session));
+    this.#sessionData = data.length === 0 ? null : data;
+    this.#call((handle) => handle.preload(id, session));
+    session.fill(0);
   }
 
   async #keepSessions(signal: AbortSignal): Promise<void> {
@@ -155,17 +171,20 @@ export class ServerEngine {
         `"sessionData" must return null or a Uint8Array of up to ${MAX_SESSION_DATA} bytes`,
       );
     }
-    this.#call((handle) => handle.set_session_data(data));
+    const copy = bytesOf("sessionData()", data);
+    this.#call((handle) => handle.set_session_data(copy));
   }
 
   /** The session that the client may resume. */
   async #findSession(
     hello: ClientHello,
+    credentials: EngineCredentials,
   ): Promise<{ id: Uint8Array; session: Uint8Array } | undefined> {
     for (const { id, find } of this.#candidates(hello)) {
       const found = await find();
-      const miss = found.miss ?? await this.#refusal(hello, found.session!);
+      const miss = found.miss ?? await this.#refusal(hello, credentials, found.session!);
       if (miss === null) return { id, session: found.session! };
+      found.session?.fill(0);
       this.#miss = miss;
     }
     return undefined;
@@ -214,9 +233,13 @@ export class ServerEngine {
   }
 
   /** Why an opened session may not be resumed, or `null`. */
-  async #refusal(hello: ClientHello, session: Uint8Array): Promise<SessionMiss | null> {
+  async #refusal(
+    hello: ClientHello,
+    credentials: EngineCredentials,
+    session: Uint8Array,
+  ): Promise<SessionMiss | null> {
     const reason = this.#instance.call(() =>
-      this.#engine.check_session(session, hello.serverName, now())
+      this.#engine.check_session(session, hello.serverName, credentials, now())
     );
     if (reason !== "") return reason as SessionMiss;
     const { verify } = serverContextInternals.callbacks(this.#context);
@@ -267,15 +290,14 @@ export class ServerEngine {
     }
   }
 
-  /** Sends new sessions on their way to the store. */
-  storeSessions(): Promise<void>[] {
+  /** Sends new sessions on their way to the store, which nobody waits for. */
+  storeSessions(): void {
     const sessions = serverContextInternals.sessions(this.#context);
-    if (sessions === undefined) return [];
-    const puts: Promise<void>[] = [];
+    if (sessions === undefined) return;
     for (;;) {
       const kept = this.connection.pollKeptSession();
-      if (kept === undefined) return puts;
-      puts.push(sessions.keep(this.#instance, kept));
+      if (kept === undefined) return;
+      sessions.keep(this.#instance, kept);
     }
   }
 
@@ -300,15 +322,12 @@ export class ServerEngine {
   get sessionMiss(): SessionMiss | null {
     if (this.connection.resumed) return null;
     // Found and handed to rustls, which resumes with the same suite, name and EMS only.
-    return this.#miss ?? (this.#preloaded === null ? null : "other_context");
+    return this.#miss ?? (this.#preloaded ? "other_context" : null);
   }
 
   /** The application's data in the session that the client offered, or `null`. */
   get sessionData(): Uint8Array | null {
-    if (this.#preloaded === null) return null;
-    const session = this.#preloaded;
-    const data = this.#instance.call((exports) => exports.server_session_data(session));
-    return data.length === 0 ? null : data;
+    return this.#sessionData?.slice() ?? null;
   }
 
   /** Counts the handshake, when it is complete. */

@@ -6,7 +6,15 @@
 
 import type { OnDiagnostic } from "./diagnostics.ts";
 import { checkInstance } from "./opaque.ts";
-import { checkFunction, checkInteger, checkOneOf, checkStrings, checkTimeout } from "./options.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkOneOf,
+  checkString,
+  checkStrings,
+  checkText,
+  checkTimeout,
+} from "./options.ts";
 import { pemCertificates, pemCrls } from "./pem.ts";
 import { type KnownOptions, type Read, readOptions } from "./read_options.ts";
 import type { CipherSuite, ProtocolVersion } from "./registry.ts";
@@ -106,6 +114,17 @@ export interface ServerContextOptions extends Partial<ServerCertificate> {
   cipherSuites?: readonly CipherSuite[];
   /** How sessions are resumed; not at all by default. */
   resumption?: StatefulResumption | TicketResumption;
+  /**
+   * Names what sessions are for, as OpenSSL's session id context does: servers that share a store and
+   * keys, or ticket keys, resume each other's sessions only where it is the same. Up to 255 bytes of
+   * UTF-8.
+   */
+  sessionContext?: string;
+  /**
+   * Handshakes that may be under way at a time, over all listeners and calls of `acceptTls()` that use
+   * the context; 1,000 by default. Beyond them a client that has sent nothing goes for the next one.
+   */
+  maxPending?: number;
   /** Bytes of early data to take (RFC 8446 §2.3); 0, the default: none. Stateful mode only. */
   maxEarlyDataSize?: number;
   /**
@@ -139,6 +158,8 @@ const OPTIONS = {
   maxVersion: "anywhere",
   cipherSuites: "anywhere",
   resumption: "anywhere",
+  sessionContext: "anywhere",
+  maxPending: "anywhere",
   maxEarlyDataSize: "anywhere",
   sessionData: "anywhere",
   revocationEpoch: "anywhere",
@@ -225,6 +246,8 @@ export interface CheckedServerOptions extends CheckedSni {
   versions: ProtocolVersion[];
   suites: CipherSuite[];
   resumption: Resumption;
+  sessionContext: string | undefined;
+  maxPending: number;
   maxEarlyDataSize: number;
   revocationEpoch: number;
   callbacks: Pick<ServerContextOptions, "verify" | "sessionData" | "keyLog" | "onDiagnostic">;
@@ -256,7 +279,7 @@ export function checkServerOptions(given: unknown): CheckedServerOptions {
     );
   }
   const resumption = checkResumption(options.resumption);
-  const { maxEarlyDataSize: earlyData = 0, revocationEpoch = 0 } = options;
+  const { maxEarlyDataSize: earlyData = 0, revocationEpoch = 0, maxPending = 1000 } = options;
   const maxEarlyDataSize = checkInteger("maxEarlyDataSize", earlyData, 0, 16 * 1024 * 1024);
   checkEarlyData(maxEarlyDataSize, resumption);
   const versions = checkVersions(options);
@@ -270,6 +293,8 @@ export function checkServerOptions(given: unknown): CheckedServerOptions {
     versions,
     suites: checkSuites(options, versions),
     resumption,
+    sessionContext: checkSessionContext(options.sessionContext),
+    maxPending: checkInteger("maxPending", maxPending, 1, 1_000_000),
     maxEarlyDataSize,
     revocationEpoch: checkInteger(
       "revocationEpoch",
@@ -284,6 +309,15 @@ export function checkServerOptions(given: unknown): CheckedServerOptions {
       onDiagnostic: checkFunction("onDiagnostic", options.onDiagnostic),
     },
   };
+}
+
+/** Bytes of UTF-8. */
+const MAX_SESSION_CONTEXT = 255;
+
+function checkSessionContext(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  checkString("sessionContext", value);
+  return checkText("sessionContext", value, MAX_SESSION_CONTEXT);
 }
 
 /** RFC 8446 §8: a replay is refused by a `take` that has one winner, or not at all. */

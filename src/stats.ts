@@ -19,6 +19,8 @@ export interface Stats {
   accept: number;
   /** Server handshakes completed. */
   acceptGood: number;
+  /** Connections that a server closed because too many handshakes were under way. */
+  refused: number;
   /** Handshakes that resumed a session. */
   hits: number;
   /** Sessions asked for, or offered by a client, that were not found. */
@@ -35,6 +37,8 @@ export interface Stats {
   earlyData: { accepted: number; rejected: number };
   /** Sessions whose storing failed, or that the store cannot hold. */
   putsFailed: number;
+  /** Tickets of a server that a client did not keep: one connection brought too many. */
+  ticketsIgnored: number;
   /** Tickets that were not sent because they are over 4 KiB. */
   ticketsTooLarge: number;
   /** Store operations and the milliseconds that they took together and at most. */
@@ -49,6 +53,7 @@ export class Counters {
     connectGood: 0,
     accept: 0,
     acceptGood: 0,
+    refused: 0,
     hits: 0,
     misses: 0,
     timeouts: 0,
@@ -57,6 +62,7 @@ export class Counters {
     missReasons: {},
     earlyData: { accepted: 0, rejected: 0 },
     putsFailed: 0,
+    ticketsIgnored: 0,
     ticketsTooLarge: 0,
     store: { operations: 0, totalMs: 0, maxMs: 0 },
   };

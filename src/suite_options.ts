@@ -6,7 +6,7 @@
  */
 
 import { utf8 } from "./bytes.ts";
-import { checkOneOf, checkStrings } from "./options.ts";
+import { checkOneOf, checkStrings, checkText } from "./options.ts";
 import {
   CIPHER_SUITES,
   type CipherSuite,
@@ -67,15 +67,7 @@ export function checkAlpn(value: unknown): Uint8Array[] {
   const option = "alpnProtocols";
   let bytes = 0;
   return checkStrings(option, value).map((name) => {
-    if (/\p{Surrogate}/u.test(name)) {
-      throw new TypeError(`Option "${option}" has a name that is not well-formed Unicode`);
-    }
-    const protocol = utf8(name);
-    if (protocol.length > MAX_ALPN_NAME) {
-      throw new TypeError(
-        `Option "${option}" has a name of ${protocol.length} bytes; ${MAX_ALPN_NAME} at most`,
-      );
-    }
+    const protocol = utf8(checkText(option, name, MAX_ALPN_NAME));
     bytes += 1 + protocol.length;
     if (bytes > MAX_ALPN_LIST) {
       throw new TypeError(

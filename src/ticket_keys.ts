@@ -1,154 +1,95 @@
 /**
- * The keys that tickets are sealed under: one seals, several open, all of them come to an end.
+ * The keys that tickets are sealed under.
  *
- * Rules: rotation by schedule, without a timer: whoever asks for the ring rotates it if it is due.
- * A key is published before it is used, so that all who share a ring can open what any of them
- * seals. A key that no longer opens anything is erased.
+ * Rules: the ring that the engine is given is one copy, made when the keys in use change, and wiped
+ * when it is replaced. Options are read once, each by its name, and a misspelt one is an error.
  *
- * ```text
- * struct {
- *     opaque key[32];
- *     uint64 not_before;               // milliseconds since 1970: seals from here ...
- *     uint64 seal_until;               // ... to here
- *     uint64 open_until;               // then it is erased
- * } TicketKey;
- *
- * struct {
- *     opaque magic[4] = "RPTK";
- *     uint8 format = 1;
- *     TicketKey keys<56..2^16-1>;
- * } TicketKeyRing;
- * ```
+ * Where the keys come from is the business of three kinds of rings (own, derived, shared).
  *
  * @module
  */
 
-import { ByteReader, ByteWriter, hex, sameBytes, ShortRead, utf8 } from "./bytes.ts";
-import { checkSecret, derive, KEY_LENGTH, keyId, randomKey } from "./key_material.ts";
-import { type KeyRingStore, SharedRing } from "./key_ring_store.ts";
+import { copySecret } from "./key_material.ts";
+import type { KeyRingStore } from "./key_ring_store.ts";
+import { DerivedRing } from "./derived_ring.ts";
+import { reading } from "./option_errors.ts";
 import { checkInstance, nameKind, Opaque } from "./opaque.ts";
-import { checkBytes, checkTimeout } from "./options.ts";
+import { bytesOf, checkFunction, checkString, checkText } from "./options.ts";
+import { OwnRing } from "./own_ring.ts";
+import { type KnownOptions, readOptions } from "./read_options.ts";
 import { engineRing, SealingKeys } from "./sealing_keys.ts";
+import { SharedRing } from "./shared_ring.ts";
+import type { OnTicketKeyEvent } from "./ticket_key_events.ts";
+import type { TicketKeySource } from "./ticket_key_source.ts";
+import {
+  decodeTicketKeys,
+  encodeTicketKeys,
+  type TicketKey,
+  ticketKeyId,
+  wipeKeys,
+} from "./ticket_ring.ts";
+import {
+  checkSchedule,
+  checkSharedSchedule,
+  inOrder,
+  sealsAt,
+  type TicketKeyOptions,
+} from "./ticket_schedule.ts";
 
-const MAGIC = utf8("RPTK");
-const FORMAT = 1;
-const HOUR_MS = 60 * 60 * 1000;
-/** More than that is a mistake, or a number of something else. */
-const MAX_PERIOD_MS = 366 * 24 * HOUR_MS;
-const MAX_KEYS = 32;
+const TIMES = {
+  rotateEvery: "anywhere",
+  openFor: "anywhere",
+} as const satisfies KnownOptions<TicketKeyOptions>;
 
-/** When keys change. */
-export interface TicketKeyOptions {
-  /** Milliseconds for which a key seals; 8 hours by default (RFC 9325 §4.1: less than a week). */
-  rotateEvery?: number;
-  /** Milliseconds for which it opens after that; as long again by default. */
-  openFor?: number;
+/** Bytes of a ring's name in UTF-8. */
+const MAX_NAME = 255;
+
+/** How keys are shared. */
+export interface SharedTicketKeyOptions extends TicketKeyOptions {
+  /** Seal the ring in the store; every server needs the same ones. */
+  keys: SealingKeys;
+  /**
+   * The name of the ring, which every server of a fleet gives alike; `"default"` by default. The
+   * ring of another name does not open here, although it is sealed under the same keys: give each
+   * service a name where several have the same `keys`. At most 255 bytes of UTF-8.
+   */
+  name?: string;
+  /**
+   * Milliseconds after which the store is looked at again: a minute by default, or a quarter of
+   * `rotateEvery` where that is less. More than a quarter is refused, as a key has to be seen by
+   * all before it seals.
+   */
+  refreshEvery?: number;
+  /** Is told what becomes of the ring: why it was refused, who revoked a key, whose clock is off. */
+  onDiagnostic?: OnTicketKeyEvent;
 }
 
-/** One key and its times, in milliseconds since 1970. */
-export interface TicketKey {
-  key: Uint8Array;
-  notBefore: number;
-  sealUntil: number;
-  openUntil: number;
+const SHARED = {
+  ...TIMES,
+  keys: "anywhere",
+  name: "anywhere",
+  refreshEvery: "anywhere",
+  onDiagnostic: "anywhere",
+} as const satisfies KnownOptions<SharedTicketKeyOptions>;
+
+function checkName(name: unknown): string {
+  if (name === undefined) return "default";
+  checkString("name", name);
+  return checkText("name", name, MAX_NAME);
 }
 
-interface Schedule {
-  rotateEvery: number;
-  openFor: number;
-}
-
-function period(name: string, value: unknown, fallback: number): number {
-  const milliseconds = checkTimeout(name, value, fallback);
-  if (milliseconds > MAX_PERIOD_MS) {
-    throw new TypeError(`Option "${name}" must be a year at most, got ${milliseconds} ms`);
-  }
-  return milliseconds;
-}
-
-function schedule(options: TicketKeyOptions): Schedule {
-  const rotateEvery = period("rotateEvery", options.rotateEvery, 8 * HOUR_MS);
-  return { rotateEvery, openFor: period("openFor", options.openFor, rotateEvery) };
-}
-
-function newKey(notBefore: number, { rotateEvery, openFor }: Schedule): TicketKey {
-  const sealUntil = notBefore + rotateEvery;
-  return { key: randomKey(), notBefore, sealUntil, openUntil: sealUntil + openFor };
-}
-
-/** Whether a key seals at a time. */
-export function sealsAt(key: TicketKey, time: number): boolean {
-  return key.notBefore <= time && time < key.sealUntil;
-}
-
-/** A ring that has a key to seal under now, and the next one published; ended keys erased. */
-export function rotated(keys: readonly TicketKey[], options: TicketKeyOptions): TicketKey[] {
-  const times = schedule(options);
-  const now = Date.now();
-  const kept = keys.filter((key) => key.openUntil > now);
-  for (const ended of keys) if (ended.openUntil <= now) ended.key.fill(0);
-  if (!kept.some((key) => sealsAt(key, now))) {
-    kept.push(newKey(now, times));
-  }
-  const last = Math.max(...kept.map((key) => key.sealUntil));
-  // Half a period ahead: everyone who shares the ring has seen it by the time it seals.
-  if (last - now < times.rotateEvery / 2) kept.push(newKey(last, times));
-  return kept.slice(-MAX_KEYS);
-}
-
-/** Writes a ring. */
-export function encodeTicketKeys(keys: readonly TicketKey[]): Uint8Array<ArrayBuffer> {
-  const list = new ByteWriter();
-  for (const { key, notBefore, sealUntil, openUntil } of keys) {
-    list.bytes(key).uint64(Math.floor(notBefore)).uint64(Math.floor(sealUntil))
-      .uint64(Math.floor(openUntil));
-  }
-  return new ByteWriter().bytes(MAGIC).uint(1, FORMAT).vector(2, list.finish()).finish();
-}
-
-/** Reads a ring; `TypeError` on anything that is none, or on a bad or repeated key. */
-export function decodeTicketKeys(bytes: Uint8Array): TicketKey[] {
-  checkBytes("bytes", bytes);
-  const keys: TicketKey[] = [];
-  try {
-    const reader = new ByteReader(bytes);
-    if (!sameBytes(reader.take(MAGIC.length), MAGIC) || reader.uint(1) !== FORMAT) {
-      throw new ShortRead("wrong start");
-    }
-    const list = new ByteReader(reader.vector(2));
-    while (list.remaining > 0) {
-      keys.push({
-        key: list.take(KEY_LENGTH).slice(),
-        notBefore: list.uint64(Number.MAX_SAFE_INTEGER),
-        sealUntil: list.uint64(Number.MAX_SAFE_INTEGER),
-        openUntil: list.uint64(Number.MAX_SAFE_INTEGER),
-      });
-    }
-    if (keys.length === 0 || keys.length > MAX_KEYS || reader.remaining > 0) {
-      throw new ShortRead("wrong number of keys");
-    }
-  } catch (error) {
-    if (!(error instanceof ShortRead)) throw error;
-    throw new TypeError('Argument "bytes" is no ring of ticket keys');
-  }
-  for (const { key } of keys) checkSecret("bytes", key);
-  if (new Set(keys.map(({ key }) => hex(key))).size !== keys.length) {
-    throw new TypeError("A key is in the ring twice");
-  }
-  return keys;
-}
-
-/** Where the keys of a ring come from. */
-interface Source {
-  /** The keys of now, sealing or opening. */
-  keys(): readonly TicketKey[] | Promise<readonly TicketKey[]>;
-  rotate(): void | Promise<void>;
+/** The ring as the engine takes it. To be read and used at once: the next change wipes it. */
+export interface EngineTicketRing {
+  /** 16 bytes of id and 32 of key for each key. */
+  readonly ring: Uint8Array;
+  /** Whether its first key seals; the others open only. */
+  readonly seals: boolean;
 }
 
 /** For modules of this library: what {@linkcode TicketKeys} does not show to others. */
 export interface TicketKeysInternals {
-  /** The ring as the engine takes it, and whether its first key seals; the others open only. */
-  ring(keys: TicketKeys): Promise<{ ring: Uint8Array; seals: boolean }>;
+  /** Does what is due, and gives the ring. */
+  ring(keys: TicketKeys): Promise<EngineTicketRing>;
 }
 
 /** Access to a ring's insides, for modules of this library. */
@@ -161,6 +102,9 @@ export let ticketKeysInternals: TicketKeysInternals;
  * What is used is derived from these anew for each ticket, context and server name: one ring
  * under two virtual hosts carries no session across.
  *
+ * Keep one object for as long as the process runs: what it has seen, such as which keys were
+ * rotated away or revoked, a new one has to be told by the store.
+ *
  * @example
  * ```ts
  * import { TicketKeys } from "@reprise/tls";
@@ -171,45 +115,69 @@ export let ticketKeysInternals: TicketKeysInternals;
  * ```
  */
 export class TicketKeys extends Opaque {
-  readonly #source: Source;
-  #last: readonly TicketKey[] = [];
+  readonly #source: TicketKeySource;
+  readonly #engineRing: EngineTicketRing;
+  /** What the engine is given: a plain copy of these keys. */
+  #order: readonly Uint8Array[] = [];
+  #ring: Uint8Array = new Uint8Array(0);
+  #seals = false;
 
   static {
     nameKind(TicketKeys, "TicketKeys");
     ticketKeysInternals = {
       async ring(keys) {
-        keys.#last = await keys.#source.keys();
-        const ordered = inOrder(keys.#last);
-        const seals = ordered.length > 0 && sealsAt(ordered[0], Date.now());
-        return { ring: engineRing(ordered.map(({ key }) => key)), seals };
+        await keys.#source.refresh();
+        keys.#renew();
+        return keys.#engineRing;
       },
     };
   }
 
-  private constructor(source: Source, first: readonly TicketKey[]) {
+  private constructor(source: TicketKeySource) {
     super();
     this.#source = source;
-    this.#last = first;
-  }
-
-  /** New random keys, which change by schedule. */
-  // deno-lint-ignore require-await -- errors are rejections
-  static async generate(options: TicketKeyOptions = {}): Promise<TicketKeys> {
-    return TicketKeys.#own(rotated([], options), options);
-  }
-
-  static #own(first: TicketKey[], options: TicketKeyOptions): TicketKeys {
-    let keys = first;
-    const source: Source = {
-      keys: () => keys = rotated(keys, options),
-      rotate() {
-        const now = Date.now();
-        const ended = keys.filter((key) => key.notBefore <= now)
-          .map((key) => ({ ...key, sealUntil: Math.min(key.sealUntil, now) }));
-        keys = rotated(ended, options);
+    // Properties, not copies: between an await and what follows it another call may renew the ring.
+    const ring = () => this.#ring;
+    const seals = () => this.#seals;
+    this.#engineRing = {
+      get ring() {
+        return ring();
+      },
+      get seals() {
+        return seals();
       },
     };
-    return new TicketKeys(source, keys);
+    this.#renew();
+  }
+
+  /** Brings what the engine is given up to the keys of now. */
+  #renew(): TicketKey[] {
+    const now = Date.now();
+    const keys = inOrder(this.#source.keys(), now);
+    const same = keys.length === this.#order.length &&
+      keys.every(({ key }, i) => key === this.#order[i]);
+    if (!same) {
+      this.#ring.fill(0);
+      this.#order = keys.map(({ key }) => key);
+      this.#ring = engineRing(this.#order);
+    }
+    this.#seals = keys.length > 0 && sealsAt(keys[0], now);
+    return keys;
+  }
+
+  /**
+   * New random keys, which change by schedule.
+   *
+   * @throws {TypeError} on an option that is bad or unknown.
+   */
+  // deno-lint-ignore require-await -- errors are rejections
+  static async generate(options: TicketKeyOptions = {}): Promise<TicketKeys> {
+    const { rotateEvery, openFor } = readOptions(
+      options,
+      TIMES,
+      "TicketKeys.generate() options",
+    );
+    return new TicketKeys(new OwnRing([], checkSchedule(rotateEvery, openFor)));
   }
 
   /**
@@ -217,35 +185,27 @@ export class TicketKeys extends Opaque {
    * agree without talking. A key cannot be erased: whoever gets the secret has those of the past
    * too, and can read recorded traffic whose sessions they sealed.
    *
-   * @throws {TypeError} on a secret that is short, or one byte repeated.
+   * @throws {TypeError} on a secret that is short, has one byte repeated, or is detached, and on an
+   * option that is bad or unknown.
    */
   // deno-lint-ignore require-await -- errors are rejections
   static async fromSecret(
     secret: Uint8Array,
     options: TicketKeyOptions = {},
   ): Promise<TicketKeys> {
-    checkSecret("secret", secret);
-    const root = secret.slice();
-    const { rotateEvery, openFor } = schedule(options);
-    const back = Math.min(Math.ceil(openFor / rotateEvery), MAX_KEYS - 2);
-    let derived: TicketKey[] = [];
-    let derivedFor = NaN;
-    const keys = () => {
-      const now = Math.floor(Date.now() / rotateEvery);
-      if (now === derivedFor) return derived;
-      derivedFor = now;
-      // The next one too: another server's clock may be a little ahead.
-      return derived = Array.from({ length: back + 2 }, (_, i) => now + 1 - i).map((n) => ({
-        key: derive(root, `reprise ticket key ${rotateEvery} ${n}`, KEY_LENGTH),
-        notBefore: n * rotateEvery,
-        sealUntil: (n + 1) * rotateEvery,
-        openUntil: (n + 1) * rotateEvery + openFor,
-      }));
-    };
-    const rotate = () => {
-      throw new TypeError("Keys from a secret change by schedule; use another secret");
-    };
-    return new TicketKeys({ keys, rotate }, keys());
+    const copy = copySecret("secret", secret);
+    try {
+      const { rotateEvery, openFor } = readOptions(
+        options,
+        TIMES,
+        "TicketKeys.fromSecret() options",
+      );
+      const times = checkSchedule(rotateEvery, openFor);
+      return new TicketKeys(new DerivedRing(copy, times));
+    } catch (error) {
+      copy.fill(0);
+      throw error;
+    }
   }
 
   /**
@@ -253,64 +213,132 @@ export class TicketKeys extends Opaque {
    * rotates it; a new key is published half a period before it seals. While the store is down the
    * keys that were seen last go on, each until its end; no handshake waits for it for long.
    *
-   * @param options `keys` seal the ring in the store; `refreshEvery`: milliseconds after which the
-   * store is looked at again, a minute by default.
-   * @throws what the store does if there is nothing to begin with; {@linkcode TlsError}
-   * `ERR_TLS_SESSION_UNSEALABLE` if what is there does not open with these keys.
+   * A store may lose the ring, or give an older one: what this object has seen stays, and is put
+   * back. A process that has just started knows nothing but what the store says
+   * (docs/ticket_keys.md).
+   *
+   * @throws {TypeError} on an option that is bad or unknown, or a schedule that cannot work; what
+   * the store does if there is nothing to begin with; {@linkcode TlsError}
+   * `ERR_TLS_SESSION_UNSEALABLE` if what is there does not open with these keys and this name.
    */
   static async shared(
     store: KeyRingStore,
-    options: TicketKeyOptions & { keys: SealingKeys; refreshEvery?: number },
+    options: SharedTicketKeyOptions,
   ): Promise<TicketKeys> {
-    const { keys, refreshEvery, ...times } = options;
+    const isStore = reading(
+      'Argument "store"',
+      () => typeof store?.load === "function" && typeof store.compareAndSet === "function",
+    );
+    if (!isStore) {
+      throw new TypeError('Argument "store" must be a KeyRingStore: "load" and "compareAndSet"');
+    }
+    const { keys, name, rotateEvery, openFor, refreshEvery, onDiagnostic } = readOptions(
+      options,
+      SHARED,
+      "TicketKeys.shared() options",
+    );
     checkInstance("keys", keys, SealingKeys);
-    schedule(times);
-    const ring = new SharedRing(store, keys, times, refreshEvery);
+    const ring = new SharedRing(store, {
+      sealing: keys,
+      name: checkName(name),
+      times: checkSharedSchedule(checkSchedule(rotateEvery, openFor), refreshEvery),
+      onDiagnostic: checkFunction("onDiagnostic", onDiagnostic),
+    });
     await ring.load();
-    const source: Source = { keys: () => ring.keys(), rotate: () => ring.rotate() };
-    return new TicketKeys(source, await source.keys());
+    return new TicketKeys(ring);
   }
 
   /**
    * Reads {@linkcode TicketKeys.toBytes}.
    *
-   * @throws {TypeError} on anything else, on a zero or repeated key, or if all keys have ended.
+   * @throws {TypeError} on anything else, on a zero or repeated key, if all keys have ended, on
+   * bytes that are detached, and on an option that is bad or unknown.
    */
   // deno-lint-ignore require-await -- errors are rejections
   static async fromBytes(bytes: Uint8Array, options: TicketKeyOptions = {}): Promise<TicketKeys> {
-    schedule(options);
-    const keys = decodeTicketKeys(bytes);
-    if (keys.every((key) => key.openUntil <= Date.now())) {
-      throw new TypeError("Every key of the ring has ended");
+    const copy = bytesOf("bytes", bytes);
+    try {
+      const { rotateEvery, openFor } = readOptions(
+        options,
+        TIMES,
+        "TicketKeys.fromBytes() options",
+      );
+      const times = checkSchedule(rotateEvery, openFor);
+      const keys = decodeTicketKeys(copy);
+      if (keys.every((key) => key.openUntil <= Date.now())) {
+        wipeKeys(keys);
+        throw new TypeError("Every key of the ring has ended");
+      }
+      return new TicketKeys(new OwnRing(keys, times));
+    } finally {
+      copy.fill(0);
     }
-    return TicketKeys.#own(keys, options);
   }
 
-  /** The ring with all its secrets and times; a shared one as it was used last. */
+  /**
+   * The keys in use with all their secrets and times; shared ones as they were used last. The bytes
+   * are a copy, and the caller's to wipe. They name no revoked keys, as those are not in them.
+   */
   toBytes(): Uint8Array<ArrayBuffer> {
-    const keys = this.#source.keys();
-    if (!(keys instanceof Promise)) this.#last = keys;
-    const now = Date.now();
-    return encodeTicketKeys(this.#last.filter((key) => key.openUntil > now));
+    // A shared ring looks at its store in the background; it never rejects.
+    void this.#source.refresh();
+    return encodeTicketKeys(this.#renew());
   }
 
-  /** Makes a new key seal now; the old ones open until they end. */
+  /** Makes a new key seal now; the old ones open until they end, and never seal again. */
   async rotate(): Promise<void> {
-    await this.#source.rotate();
-    this.#last = await this.#source.keys();
+    try {
+      await this.#source.rotate();
+    } finally {
+      this.#renew();
+    }
   }
 
-  /** The ids of the keys in hexadecimal as of the last use, the sealing one first. */
+  /**
+   * Makes a stolen key neither seal nor open any more, here at once; what it sealed costs a full
+   * handshake. Where it was the one that seals, a new one does. A handshake under way may still get
+   * a ticket that nobody opens.
+   *
+   * - Shared keys: the other servers know with their next look at the store. The ring names the
+   *   revoked key until it would have ended, so that nobody takes it from an older ring. If the
+   *   store fails this rejects; the key is revoked here all the same, and the next look at the
+   *   store tells the others.
+   * - Keys from {@linkcode TicketKeys.fromBytes} or {@linkcode TicketKeys.generate}: the key is
+   *   wiped here. Who has the bytes has it still.
+   * - Keys from a secret: it is remembered in this process alone, and no key seals before the next
+   *   one's time. Who stole the key from the secret has all of them: use another secret.
+   *
+   * @param keyId One of {@linkcode TicketKeys.ids}.
+   * @throws {TypeError} on what is no id of a key of this ring. `RangeError` if 64 keys are revoked
+   * that have not ended. What the store throws.
+   *
+   * @example
+   * ```ts
+   * import { TicketKeys } from "@reprise/tls";
+   *
+   * const keys = await TicketKeys.generate();
+   * const [stolen] = keys.ids;
+   * await keys.revoke(stolen);
+   * console.assert(!keys.ids.includes(stolen));
+   * ```
+   */
+  async revoke(keyId: string): Promise<void> {
+    if (typeof keyId !== "string" || !/^[0-9a-f]{32}$/i.test(keyId)) {
+      throw new TypeError(
+        `Argument "keyId" must be 32 hexadecimal digits, as in "ids", got ${typeof keyId}`,
+      );
+    }
+    const told = this.#source.revoke(keyId.toLowerCase());
+    this.#renew();
+    try {
+      await told;
+    } finally {
+      this.#renew();
+    }
+  }
+
+  /** The ids of the keys in use in hexadecimal, the sealing one first. */
   get ids(): string[] {
-    return inOrder(this.#last).map(({ key }) => hex(keyId(key)));
+    return inOrder(this.#source.keys(), Date.now()).map(ticketKeyId);
   }
-}
-
-/** The sealing key first, then the others; keys that have ended are left out. */
-function inOrder(keys: readonly TicketKey[]): TicketKey[] {
-  const now = Date.now();
-  const live = keys.filter((key) => key.openUntil > now);
-  const sealing = live.filter((key) => sealsAt(key, now)).sort((a, b) => b.notBefore - a.notBefore)
-    .slice(0, 1);
-  return [...sealing, ...live.filter((key) => !sealing.includes(key))];
 }

@@ -1,9 +1,12 @@
 /**
  * An established TLS connection, as its user sees it.
  *
- * Rules: plaintext that came before an error is read before the error is thrown; an error ends the
- * connection, and every later call throws it again; EOF without close_notify is an error. Memory
- * is bounded by the engine's buffer: `getSession()` reads ahead only into that.
+ * Rules:
+ * - Plaintext that came before an error is read before the error is thrown; an error ends the
+ *   connection, and every later call throws it again. EOF without close_notify is an error.
+ * - What is cut off must not look complete: after an abort no close_notify is sent.
+ * - Memory is bounded: `getSession()` and `sessions()` read ahead only while little waits to be read.
+ * - No loop turns without progress, or a wait for something outside.
  *
  * It knows nothing of stores, contexts, or how the connection came about.
  *
@@ -31,6 +34,10 @@ const GET_SESSION_OPTIONS = {
   signal: "anywhere",
 } as const satisfies KnownOptions<NonNullable<Parameters<TlsConn["getSession"]>[0]>>;
 
+function transferred(name: string, when: string): TypeError {
+  return new TypeError(`Argument "${name}" was transferred or shrank while ${when}`);
+}
+
 /** What a connection is made from; for modules of this library. */
 export interface TlsConnInit {
   engine: EngineConnection;
@@ -42,8 +49,6 @@ export interface TlsConnInit {
   sessionData?: Uint8Array | null;
   /** What a server received before the handshake was complete. */
   earlyData?: Uint8Array | null;
-  /** Called once, when the connection is over; waited for, within bounds. */
-  onEnd?: () => void | Promise<void>;
 }
 
 /**
@@ -67,12 +72,13 @@ export class TlsConn {
   readonly #sessionMiss: SessionMiss | null;
   readonly #sessionData: Uint8Array | null;
   readonly #earlyData: Uint8Array | null;
-  readonly #onEnd: (() => void | Promise<void>) | undefined;
   #error: TlsError | undefined;
   /** Bytes were written since something was read: they may be on their way still. */
   #unanswered = false;
   #closing: Promise<void> | undefined;
   #ended = false;
+  /** Why nothing more can be sent, on a connection that can be read still. */
+  #exhausted: TlsError | undefined;
   #writing: Promise<unknown> = Promise.resolve();
   #drained: Deferred<void> | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
@@ -87,7 +93,6 @@ export class TlsConn {
     this.#sessionMiss = init.sessionMiss;
     this.#sessionData = init.sessionData ?? null;
     this.#earlyData = init.earlyData ?? null;
-    this.#onEnd = init.onEnd;
   }
 
   /** What the handshake negotiated. It has taken place; the promise is there for symmetry. */
@@ -168,8 +173,8 @@ export class TlsConn {
   /** Reads once, into the connection's buffer; errors are left for `read()` to throw. */
   async #receiveAhead(): Promise<void> {
     try {
-      if (await this.#pump.fill() === "received") return;
-      // A full buffer: a ticket can come only when plaintext has been read.
+      if (await this.#pump.fill("ahead") === "received") return;
+      // Enough waits to be read: a ticket can come only when that has been.
       this.#drained ??= deferred<void>();
       await this.#drained.promise;
     } catch (error) {
@@ -190,7 +195,8 @@ export class TlsConn {
 
   /**
    * Sessions as they come, oldest first; ends with the connection. It reads ahead as
-   * `getSession()` does. The 16 newest wait for a slow iterator; each goes to one iterator.
+   * `getSession()` does. The 16 newest wait for a slow iterator; each goes to one iterator. A server
+   * that sends more than 16 tickets is heard once a minute from then on.
    */
   async *sessions(): AsyncGenerator<Session, void, void> {
     for (;;) {
@@ -207,11 +213,13 @@ export class TlsConn {
    * @param into Where they go.
    * @returns How many, or `null` at the end: the peer sent close_notify.
    * @throws {TlsError} `ERR_TLS_TRUNCATED` if the byte stream ended without close_notify.
+   * @throws {TypeError} if `into` was transferred while the read waited; no byte is lost.
    */
   async read(into: Uint8Array): Promise<number | null> {
     checkBytes("into", into);
     if (into.length === 0) return 0;
     for (;;) {
+      if (into.length === 0) throw transferred("into", "the read waited");
       if (this.#closing !== undefined) throw this.#error ?? closedError();
       // Plaintext first: what came before an error is good.
       const n = this.#engine.readPlaintext(into);
@@ -236,36 +244,74 @@ export class TlsConn {
    * which is what slows a fast writer down.
    *
    * @returns The number of bytes: all.
+   * @throws {TlsError} `ERR_TLS_KEYS_EXHAUSTED` where a TLS 1.2 connection has sent as much as its
+   * keys may protect: close_notify is sent, and reading goes on.
+   * @throws {TypeError} if `bytes` shrank or was transferred before all of it was sent; the connection
+   * ends without close_notify, as the peer has a part of it.
    */
   write(bytes: Uint8Array): Promise<number> {
     if (this.#closing !== undefined) return Promise.reject(this.#error ?? closedError());
-    const written = this.#writing.then(() => this.#write(bytes));
+    try {
+      checkBytes("bytes", bytes);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const { length } = bytes;
+    const written = this.#writing.then(() => this.#write(bytes, length));
     this.#writing = written.catch(() => {});
     return written;
   }
 
-  async #write(bytes: Uint8Array): Promise<number> {
-    checkBytes("bytes", bytes);
-    for (let sent = 0; sent < bytes.length;) {
-      const error = this.#error ?? this.#engine.error;
-      if (error !== undefined) throw error;
+  async #write(bytes: Uint8Array, length: number): Promise<number> {
+    for (let sent = 0; sent < length;) {
+      const error = this.#error ?? this.#exhausted ?? this.#engine.error;
+      if (error !== undefined) throw this.#isWithoutMemory ? this.#abandon(error) : error;
       if (this.#ended || this.#engine.closed) throw closedError();
+      if (bytes.length < length) {
+        if (sent > 0) this.#cut();
+        throw transferred("bytes", `it was being sent: ${sent} of ${length} bytes were`);
+      }
       this.#unanswered = true;
-      sent += this.#engine.writePlaintext(sent === 0 ? bytes : bytes.subarray(sent));
+      try {
+        sent += this.#engine.writePlaintext(bytes.subarray(sent, length));
+      } catch (error) {
+        throw await this.#afterRefusedWrite(error as TlsError);
+      }
       try {
         await this.#pump.flush();
       } catch (error) {
         throw this.#fail(error as TlsError);
       }
     }
-    return bytes.length;
+    return length;
   }
 
-  /** Sends close_notify: the peer reads an end, and can still send. */
+  /**
+   * The engine does not encrypt any more. Keys that are used up put close_notify into the output: it
+   * goes out before the caller is told. Where memory is out nothing is left of the connection.
+   */
+  async #afterRefusedWrite(error: TlsError): Promise<TlsError> {
+    if (this.#isWithoutMemory) return this.#abandon(error);
+    if (error.code !== "ERR_TLS_KEYS_EXHAUSTED") return error;
+    this.#exhausted = error;
+    try {
+      await this.#pump.flush();
+      return error;
+    } catch (failure) {
+      return this.#fail(failure as TlsError);
+    }
+  }
+
+  /**
+   * Sends close_notify: the peer reads an end, and can still send. A second call does nothing.
+   *
+   * @throws {TlsError} `ERR_TLS_CLOSED` after {@linkcode TlsConn.close}.
+   */
   closeWrite(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(this.#error ?? closedError());
     const closed = this.#writing.then(async () => {
       if (this.#error !== undefined) throw this.#error;
-      if (this.#closing !== undefined) return;
+      if (this.#closing !== undefined) throw closedError();
       this.#engine.close();
       await this.#pump.flush();
     });
@@ -276,10 +322,15 @@ export class TlsConn {
   /**
    * Sends close_notify and ends the connection; waits, 2 seconds at most, until what was written
    * is sent. Reads under way reject with `ERR_TLS_CLOSED`. It never rejects; a second call waits
-   * for the first.
+   * for the first. Sessions on their way to a store are not waited for: `context.settled()` does that.
    */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
+  }
+
+  /** Ends the connection without close_notify: the peer is to see that something is missing. */
+  #cut(): Promise<void> {
+    return this.#closing ??= this.#close("cut");
   }
 
   async #close(how: "whole" | "cut" = "whole"): Promise<void> {
@@ -300,11 +351,6 @@ export class TlsConn {
     this.#ended = true;
     this.#announceDrained();
     await this.#pump.end();
-    try {
-      await limit.race(Promise.resolve(this.#onEnd?.()));
-    } catch {
-      // A store that does not answer in time goes on without us: `context.settled()` waits for it.
-    }
   }
 
   /** Fails for good: nothing is left to read. The alert for the peer goes out if it can. */
@@ -312,6 +358,10 @@ export class TlsConn {
     const first = this.#fail(error);
     this.close();
     return first;
+  }
+
+  get #isWithoutMemory(): boolean {
+    return this.#engine.error?.code === "ERR_TLS_OUT_OF_MEMORY";
   }
 
   /** Remembers the first error. */
@@ -345,14 +395,13 @@ export class TlsConn {
     return this.#writable ??= new WritableStream({
       // An abort waits for the write under way, which the peer may never take.
       start: (controller) => {
-        controller.signal.addEventListener("abort", () => this.close(), { once: true });
+        controller.signal.addEventListener("abort", () => this.#cut(), { once: true });
       },
       write: async (chunk) => {
         await this.write(chunk);
       },
       close: () => this.closeWrite(),
-      // What is cut off must not look complete: no close_notify.
-      abort: () => this.#closing ??= this.#close("cut"),
+      abort: () => this.#cut(),
     });
   }
 

@@ -1,11 +1,11 @@
 /**
- * rustls as the registry serves it, less one line.
+ * rustls as the registry serves it, but for a few lines.
  *
  * Rules:
  * - The crate's checksum is the one in `wasm/upstream/Cargo.lock`, checked here at each build.
- * - One line goes: the `#[cfg(test)]` that hides `Tls13Session::from_slice` (docs/adr).
+ * - The changes are those of `CHANGES`, each with its reason in docs/adr. No other line may differ.
  * - At each build the whole folder is compared with the whole crate, file by file and byte by
- *   byte. Any difference but that line ends the build; the folder is never mended in silence.
+ *   byte. Any other difference ends the build; the folder is never mended in silence.
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -13,21 +13,63 @@ import { patchedRustls, upstream } from "./places.ts";
 import { output, run } from "./run.ts";
 import type { Toolchain } from "./toolchain.ts";
 
-const FILE = "src/client/mod.rs";
-const LINE = 129;
-const REMOVED = "    #[cfg(test)]";
-/** What stands around the line, so that the right one goes. */
-const BEFORE = "    /// Decode a ticket from the given bytes.";
-const AFTER =
-  "    pub fn from_slice(bytes: &[u8], provider: &CryptoProvider) -> Result<Self, Error> {";
+/** One line of rustls that is changed. */
+interface Change {
+  file: string;
+  /** Counted from 1, in the crate as it is served. */
+  line: number;
+  /** The line as it is served. */
+  from: string;
+  /** The lines that stand there instead. */
+  to: readonly string[];
+  /** The lines around it, so that the right one is changed. */
+  before: string;
+  after: string;
+}
+
+const CHANGES: readonly Change[] = [
+  // ADR 1: a session of TLS 1.3 can be read.
+  {
+    file: "src/client/mod.rs",
+    line: 129,
+    from: "    #[cfg(test)]",
+    to: [],
+    before: "    /// Decode a ticket from the given bytes.",
+    after:
+      "    pub fn from_slice(bytes: &[u8], provider: &CryptoProvider) -> Result<Self, Error> {",
+  },
+  // ADR 18: the lifetime that is announced is the one that is kept. The store says it ...
+  {
+    file: "src/server/config.rs",
+    line: 385,
+    from: "    fn can_cache(&self) -> bool;",
+    to: [
+      "    fn can_cache(&self) -> bool;",
+      "    /// For how long the value that was put last may be used.",
+      "    fn ticket_lifetime(&self) -> core::time::Duration { core::time::Duration::from_secs(24 * 60 * 60) }",
+    ],
+    before: "    /// a session even if it returns `true` here.",
+    after: "}",
+  },
+  // ... and the ticket has it.
+  {
+    file: "src/server/tls13.rs",
+    line: 1475,
+    from:
+      "            let stateful_lifetime = Duration::from_secs(24 * 60 * 60); // this is a bit of a punt",
+    to: ["            let stateful_lifetime: Duration = config.session_storage.ticket_lifetime();"],
+    before: "            }",
+    after: "            (id.to_vec(), stateful_lifetime)",
+  },
+];
 
 type Tree = Map<string, Uint8Array>;
 
 /** Makes the folder if it is not there, and in any case proves what is in it. */
 export async function preparePatchedRustls(toolchain: Toolchain) {
   const pristine = await unpacked(await crateFile(toolchain));
-  if (!await exists(patchedRustls)) await writeTree(patchedRustls, withoutTheLine(pristine));
-  assertOnlyTheLineDiffers(pristine, await readTree(patchedRustls));
+  if (!await exists(patchedRustls)) await writeTree(patchedRustls, changed(pristine));
+  assertOnlyChangesDiffer(pristine, await readTree(patchedRustls));
 }
 
 /** The downloaded crate, once its checksum is the one of the lock. */
@@ -72,37 +114,51 @@ async function unpacked(path: string): Promise<Tree> {
   }
 }
 
-function withoutTheLine(pristine: Tree): Tree {
-  const lines = textLines(pristine.get(FILE));
-  const around = [lines[LINE - 2], lines[LINE - 1], lines[LINE]];
-  if (around.join("\n") !== [BEFORE, REMOVED, AFTER].join("\n")) {
-    throw new Error(`${FILE}:${LINE} of rustls is not the line to remove: ${lines[LINE - 1]}`);
-  }
+function changed(pristine: Tree): Tree {
   const patched = new Map(pristine);
-  patched.set(FILE, new TextEncoder().encode(lines.toSpliced(LINE - 1, 1).join("\n")));
+  for (const { file, line, from, to, before, after } of CHANGES) {
+    const lines = textLines(pristine.get(file));
+    const around = [lines[line - 2], lines[line - 1], lines[line]];
+    if (around.join("\n") !== [before, from, after].join("\n")) {
+      throw new Error(`${file}:${line} of rustls is not the line to change: ${lines[line - 1]}`);
+    }
+    patched.set(file, new TextEncoder().encode(lines.toSpliced(line - 1, 1, ...to).join("\n")));
+  }
   return patched;
 }
 
-/** Compares without the code that made the folder: the same names, the same bytes, one line less. */
-export function assertOnlyTheLineDiffers(pristine: Tree, patched: Tree) {
+/**
+ * Compares without the code that made the folder: the same names, and the same bytes in all that is
+ * before and after a changed line.
+ */
+export function assertOnlyChangesDiffer(pristine: Tree, patched: Tree) {
   const differences: string[] = [];
   for (const name of new Set([...pristine.keys(), ...patched.keys()])) {
     const a = pristine.get(name), b = patched.get(name);
+    const change = CHANGES.find(({ file }) => file === name);
     if (!a || !b) differences.push(`${name}: ${a ? "is missing" : "is not part of rustls"}`);
-    else if (name !== FILE && !sameBytes(a, b)) differences.push(`${name}: has changed`);
+    else if (change === undefined && !sameBytes(a, b)) differences.push(`${name}: has changed`);
+    else if (change !== undefined && !differsBy(change, textLines(a), textLines(b))) {
+      differences.push(`${name}: must differ by line ${change.line} alone`);
+    }
   }
-  const before = textLines(pristine.get(FILE)), after = textLines(patched.get(FILE));
-  const first = before.findIndex((line, at) => line !== after[at]);
-  const onlyOneGone = after.length === before.length - 1 && first === LINE - 1 &&
-    before[first] === REMOVED && after[first] === AFTER &&
-    before.slice(first + 1).every((line, at) => line === after[first + at]);
-  if (!onlyOneGone) differences.push(`${FILE}: must differ by line ${LINE}, removed, alone`);
   if (differences.length > 0) {
     throw new Error(
-      `wasm/.patched/rustls is not rustls less one line (delete wasm/.patched to make it anew)\n` +
-        differences.map((line) => `  ${line}`).join("\n"),
+      "wasm/.patched/rustls is not rustls with the changes that scripts/wasm/patched_rustls.ts lists " +
+        `(delete wasm/.patched to make it anew)\n${
+          differences.map((line) => `  ${line}`).join("\n")
+        }`,
     );
   }
+}
+
+function differsBy({ line, from, to }: Change, before: string[], after: string[]): boolean {
+  const rest = before.length - line;
+  return before[line - 1] === from &&
+    after.length === before.length - 1 + to.length &&
+    before.slice(0, line - 1).every((each, at) => each === after[at]) &&
+    to.every((each, at) => each === after[line - 1 + at]) &&
+    before.slice(line).every((each, at) => each === after[after.length - rest + at]);
 }
 
 function textLines(bytes: Uint8Array | undefined): string[] {

@@ -20,6 +20,7 @@ const SOURCES = [
   "wasm/upstream/Cargo.lock",
   "wasm/aes_gcm/Cargo.toml",
   "wasm/aes_gcm/src",
+  "wasm/getrandom",
   "wasm/src",
   "wasm/chacha/Cargo.toml",
   "wasm/chacha/src",

@@ -2,7 +2,8 @@
  * TCP of Node and Bun, by `node:net`.
  *
  * Bytes are copied on both ways: a runtime other than V8 may move wasm memory when it grows, and
- * a socket keeps what it is given to write until the system has taken it.
+ * a socket keeps what it is given to write until the system has taken it. A socket that waits for the
+ * peer holds no memory of the engine.
  *
  * @module
  */
@@ -11,10 +12,11 @@ import { connect, createServer, type Socket } from "node:net";
 import type { ListenAddress, Transport, TransportListener } from "./transport.ts";
 
 /**
- * Connections that wait for `accept()`; more are closed. `node:net` cannot leave them with the
- * system, so the bound is one on memory, not back-pressure.
+ * Connections that wait for `accept()`; more are closed, and `accept()` rejects for one of them.
+ * `node:net` cannot leave them with the system. Whoever listens accepts at once: these are those of
+ * one turn of the event loop.
  */
-const MAX_WAITING = 4096;
+const MAX_WAITING = 1024;
 
 /** A socket of `node:net` as a transport. */
 export function nodeTransport(socket: Socket): Transport {
@@ -45,7 +47,7 @@ export function nodeTransport(socket: Socket): Transport {
     });
   }
   return {
-    async read(into) {
+    async read(room) {
       while (rest.length === 0) {
         if (failure !== undefined) throw failure;
         if (ended) return null;
@@ -53,8 +55,8 @@ export function nodeTransport(socket: Socket): Transport {
         socket.resume();
         await woken;
       }
+      const into = room(rest.length);
       const n = Math.min(rest.length, into.length);
-      if (n === 0) return 0; // the engine's memory grew: the bytes stay here
       into.set(rest.subarray(0, n));
       rest = rest.subarray(n);
       return n;
@@ -92,7 +94,8 @@ export function nodeConnect(
   signal: AbortSignal,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: target.hostname, port: target.port });
+    // A peer that ends its direction can still be written to.
+    const socket = connect({ host: target.hostname, port: target.port, allowHalfOpen: true });
     const onAbort = () => {
       socket.destroy();
       reject(signal.reason);
@@ -114,6 +117,8 @@ export function nodeConnect(
 /** Listens on TCP. */
 export function nodeListen(address: ListenAddress): Promise<TransportListener> {
   const waiting: Transport[] = [];
+  /** Closed because too many waited, and not told yet. */
+  let lost = 0;
   let wake: (() => void) | undefined;
   let closed = false;
   const settle = () => {
@@ -122,11 +127,11 @@ export function nodeListen(address: ListenAddress): Promise<TransportListener> {
   };
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-      if (closed || waiting.length >= MAX_WAITING) {
+      if (closed) return socket.destroy();
+      if (waiting.length >= MAX_WAITING) {
         socket.destroy();
-        return;
-      }
-      waiting.push(nodeTransport(socket));
+        lost++;
+      } else waiting.push(nodeTransport(socket));
       settle();
     });
     server.once("error", reject);
@@ -136,8 +141,13 @@ export function nodeListen(address: ListenAddress): Promise<TransportListener> {
       const bound = server.address() as { address: string; port: number };
       resolve({
         address: { hostname: bound.address, port: bound.port },
+        systemQueues: false,
         async accept() {
           for (;;) {
+            if (lost > 0) {
+              lost--;
+              throw new Error(`A connection was closed: ${MAX_WAITING} others waited`);
+            }
             const next = waiting.shift();
             if (next !== undefined) return next;
             if (closed) return null;

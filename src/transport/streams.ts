@@ -11,6 +11,9 @@ import { deferred } from "../deferred.ts";
 import { badOption, reading } from "../option_errors.ts";
 import type { Transport } from "./transport.ts";
 
+/** Empty chunks in a row that a stream may have: one that has nothing else would never end. */
+const MAX_EMPTY_CHUNKS = 1000;
+
 /** Two directions of bytes. */
 export interface ByteStreams {
   /** What the peer sends. */
@@ -52,8 +55,11 @@ export function streamsTransport(streams: ByteStreams): Transport {
   writer.closed.catch(() => {});
   reader.closed.catch(() => {});
   return {
-    async read(into) {
-      while (rest.length === 0) {
+    async read(room) {
+      for (let empty = 0; rest.length === 0; empty++) {
+        if (empty > MAX_EMPTY_CHUNKS) {
+          throw new TypeError(`The stream has more than ${MAX_EMPTY_CHUNKS} empty chunks in a row`);
+        }
         const { done, value } = await reader.read();
         if (done) return null;
         if (!(value instanceof Uint8Array)) {
@@ -61,8 +67,9 @@ export function streamsTransport(streams: ByteStreams): Transport {
         }
         rest = value;
       }
+      const into = room(rest.length);
       const n = Math.min(rest.length, into.length);
-      if (n > 0) into.set(rest.subarray(0, n));
+      into.set(rest.subarray(0, n));
       rest = rest.subarray(n);
       return n;
     },

@@ -7,11 +7,13 @@
 /** An ordered, reliable byte stream in both directions. */
 export interface Transport {
   /**
-   * Reads at least one byte into `into`, which may be memory of the engine: it must not be kept
-   * or transferred. `null` at the end of the stream. One read at a time. Engine memory that grows
-   * meanwhile detaches `into`: a transport that finds it empty then returns 0 and keeps the bytes.
+   * Reads at least one byte and returns how many; `null` at the end of the stream. One read at a time.
+   *
+   * @param room Gives the place for them, which may be memory of the engine: it must not be kept or
+   * transferred. It may throw, which rejects the read. It is called once, and as late as can be: a
+   * connection that waits holds little then. `available` says how many bytes are there already; 0: that is not known.
    */
-  read(into: Uint8Array): Promise<number | null>;
+  read(room: (available: number) => Uint8Array): Promise<number | null>;
   /**
    * Writes at least one of `bytes` and returns how many. They may be memory of the engine, and
    * must not be kept or transferred beyond the promise, nor looked at again after a wait: engine
@@ -36,6 +38,11 @@ export interface ListenAddress {
 export interface TransportListener {
   /** The address it got. */
   readonly address: ListenAddress;
+  /**
+   * Whether connections that are not accepted wait with the system. Where they do not, whoever
+   * listens must go on accepting, and refuse what is too much.
+   */
+  readonly systemQueues: boolean;
   /** The next connection, or `null` when the listener was closed. Rejects if one is lost. */
   accept(): Promise<Transport | null>;
   /** Stops listening. */

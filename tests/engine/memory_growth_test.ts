@@ -92,14 +92,15 @@ function oddTransport(inner: Transport, random: () => number): Transport & { wri
   let rest = new Uint8Array(0);
   const transport = {
     writes: 0,
-    async read(into: Uint8Array): Promise<number | null> {
+    async read(room: (available: number) => Uint8Array): Promise<number | null> {
       if (rest.length === 0) {
-        const n = await inner.read(received);
+        const n = await inner.read(() => received);
         if (n === null) return null;
         rest = received.slice(0, n);
       }
       if (random() < 0.3) grow();
       await Promise.resolve();
+      const into = room(rest.length);
       const n = Math.min(rest.length, into.length, 1 + Math.floor(random() * 3_000));
       if (n > 0) into.set(rest.subarray(0, n));
       rest = rest.subarray(n);

@@ -13,7 +13,6 @@ import { startOpensslServer } from "../peers/openssl.ts";
 import { startSilentServer } from "../peers/raw.ts";
 import { needs } from "../skips.ts";
 import { caCert } from "../testdata/mod.ts";
-import { linuxOnly, startFullListener } from "../transport/full_listener.ts";
 import { bytesOf, context, hostname, readText, rejection, to } from "./fixtures.ts";
 
 Deno.test.sanitizer({ ops: true, resources: true });
@@ -32,21 +31,6 @@ Deno.test("an aborted signal rejects with its reason, and nobody is asked", asyn
   }
   assertEquals(server.accepted(), 0);
 });
-
-Deno.test(
-  "an abort during the TCP connect rejects with the signal's reason",
-  linuxOnly,
-  async () => {
-    await using listener = await startFullListener();
-    for (const reason of REASONS) {
-      const controller = new AbortController();
-      const connecting = connectTls(to(listener, { signal: controller.signal }));
-      assert(await staysPending(connecting, 20));
-      controller.abort(reason);
-      assertStrictEquals(await rejection(connecting), reason);
-    }
-  },
-);
 
 Deno.test("an abort during the handshake rejects with the signal's reason", async () => {
   await using server = startSilentServer();

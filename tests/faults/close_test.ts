@@ -45,7 +45,7 @@ Deno.test("closing twice, and at the same time, is closing once", async () => {
   const conn = await connectTls(to(proxy));
   await Promise.all([conn.close(), conn.close(), conn[Symbol.asyncDispose]()]);
   await conn.close();
-  await conn.closeWrite();
+  await tlsError(conn.closeWrite(), "ERR_TLS_CLOSED");
   const alerts = () => readRecords(proxy.connections[0].fromClient()).filter(isAlert).length;
   await until(() => alerts() > 0, "close_notify is sent");
   assertEquals(alerts(), 1);

@@ -19,7 +19,6 @@ import {
 } from "../peers/raw.ts";
 import { needs } from "../skips.ts";
 import { caCert } from "../testdata/mod.ts";
-import { linuxOnly, startFullListener } from "../transport/full_listener.ts";
 import { bytesOf, hostname, rejection, tlsError, to, unusedPort } from "./fixtures.ts";
 
 Deno.test.sanitizer({ ops: true, resources: true });
@@ -32,12 +31,6 @@ Deno.test("a peer that says nothing: ERR_TLS_HANDSHAKE_TIMEOUT", async () => {
   const error = await tlsError(connecting, "ERR_TLS_HANDSHAKE_TIMEOUT", { origin: "peer" });
   assertStringIncludes(error.message, String(SHORT_MS));
   assertEquals(server.accepted(), 1);
-});
-
-Deno.test("a peer that does not accept: ERR_TLS_HANDSHAKE_TIMEOUT", linuxOnly, async () => {
-  await using listener = await startFullListener();
-  const connecting = connectTls(to(listener, { handshakeTimeout: SHORT_MS }));
-  await tlsError(connecting, "ERR_TLS_HANDSHAKE_TIMEOUT");
 });
 
 Deno.test("a verify callback that never answers: ERR_TLS_HANDSHAKE_TIMEOUT", async () => {

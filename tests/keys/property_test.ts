@@ -3,10 +3,17 @@
  * gives what was written. The seed is fixed: a run is like any other.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fc } from "../packages.ts";
 import { SealingKeys, TicketKeys } from "../../mod.ts";
-import { decodeTicketKeys, encodeTicketKeys, type TicketKey } from "../../src/ticket_keys.ts";
+import {
+  decodeSharedRing,
+  decodeTicketKeys,
+  encodeSharedRing,
+  encodeTicketKeys,
+  type SharedTicketRing,
+  type TicketKey,
+} from "../../src/ticket_ring.ts";
 
 const RUNS = { seed: 0x5250544b, numRuns: 300 };
 
@@ -36,6 +43,17 @@ const ticketRing = fc.uniqueArray(ticketKey, {
   maxLength: 32,
   selector: ({ key }) => key.toHex(),
 });
+const sharedRing: fc.Arbitrary<SharedTicketRing> = fc.record({
+  generation: time,
+  writtenAt: time,
+  keys: ticketRing,
+  revoked: fc.array(
+    fc.record({ id: bytes(16, 16).map((id) => id.toHex()), until: time }, {
+      noNullPrototype: true,
+    }),
+    { maxLength: 64 },
+  ),
+}, { noNullPrototype: true });
 const sealingRing = fc.uniqueArray(key, {
   minLength: 1,
   maxLength: 16,
@@ -68,6 +86,35 @@ Deno.test("random bytes after a right start are refused or a ring", async () => 
 Deno.test("a ring of ticket keys is read as it was written", () => {
   fc.assert(
     fc.property(ticketRing, (keys) => assertEquals(decodeTicketKeys(encodeTicketKeys(keys)), keys)),
+    RUNS,
+  );
+});
+
+Deno.test("a shared ring is read as it was written, and as nothing else", () => {
+  fc.assert(
+    fc.property(sharedRing, (ring) => {
+      const written = encodeSharedRing(ring);
+      assertEquals(decodeSharedRing(written), ring);
+      assertThrows(() => decodeTicketKeys(written), TypeError);
+      assertThrows(() => decodeSharedRing(encodeTicketKeys(ring.keys)), TypeError);
+    }),
+    RUNS,
+  );
+});
+
+Deno.test("a shared ring that is cut off, changed or made up is refused or reads as it is", async () => {
+  await fc.assert(
+    fc.asyncProperty(sharedRing, bytes(0, 2000), fc.nat(), async (ring, other, n) => {
+      const written = encodeSharedRing(ring);
+      const cut = written.subarray(0, n % written.length);
+      const changed = written.slice();
+      changed[n % written.length] ^= 1 + n % 255;
+      const magic = new TextEncoder().encode("RPTS");
+      for (const input of [cut, changed, other, new Uint8Array([...magic, 1, ...other])]) {
+        const read = await refusedOr(() => decodeSharedRing(input));
+        if (read !== null) assertEquals(encodeSharedRing(read), input);
+      }
+    }),
     RUNS,
   );
 });

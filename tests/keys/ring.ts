@@ -6,7 +6,8 @@
 
 import type { TicketKeys } from "../../mod.ts";
 import { hex } from "../../src/bytes.ts";
-import { decodeTicketKeys, type TicketKey, ticketKeysInternals } from "../../src/ticket_keys.ts";
+import { ticketKeysInternals } from "../../src/ticket_keys.ts";
+import { decodeTicketKeys, type TicketKey } from "../../src/ticket_ring.ts";
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;

@@ -12,7 +12,8 @@ import {
   assertRejects,
 } from "@std/assert";
 import { TicketKeys } from "../../mod.ts";
-import { encodeTicketKeys, rotated, type TicketKey } from "../../src/ticket_keys.ts";
+import { encodeTicketKeys, type TicketKey } from "../../src/ticket_ring.ts";
+import { rotated } from "../../src/ticket_schedule.ts";
 import { type MovedClock, movedClock } from "../interop/clock.ts";
 import { runScript } from "../peers/process.ts";
 import { contents, HOUR, inUse, secret } from "./ring.ts";
@@ -87,9 +88,9 @@ Deno.test("a key that has ended is in no export any more", async () => {
 
 Deno.test("ended keys are overwritten in memory", () => {
   using time = clock();
-  const keys = rotated([], { rotateEvery: HOUR, openFor: HOUR });
+  const keys = rotated([], { rotateEvery: HOUR, openFor: HOUR }, Date.now());
   time.move(3 * 3600);
-  const later = rotated(keys, { rotateEvery: HOUR, openFor: HOUR });
+  const later = rotated(keys, { rotateEvery: HOUR, openFor: HOUR }, Date.now());
   assertEquals(keys[0].key, new Uint8Array(32));
   assert(later.every(({ key }) => key.some((byte) => byte !== 0)));
 });

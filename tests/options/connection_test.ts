@@ -92,6 +92,7 @@ testTable<StartTlsOptions>(
 const ACCEPT_ROWS: Rows<AcceptTlsOptions> = {
   context: { accepts: [], needed: true },
   handshakeTimeout: { accepts: TIMES, beside: { context: serverContext } },
+  helloTimeout: { accepts: TIMES, beside: { context: serverContext } },
   signal: { accepts: ["an AbortSignal"], beside: { context: serverContext } },
 };
 
@@ -106,6 +107,7 @@ const LISTEN_ROWS: Rows<ListenTlsOptions> = {
   hostname: { accepts: ["a string"], beside: { context: serverContext, port: 0 } },
   context: { accepts: [], needed: true, beside: { port: 0 } },
   handshakeTimeout: { accepts: TIMES, beside: { context: serverContext, port: 0 } },
+  helloTimeout: { accepts: TIMES, beside: { context: serverContext, port: 0 } },
   maxPending: { accepts: ["1"], beside: { context: serverContext, port: 0 } },
   onError: { accepts: FUNCTIONS, beside: { context: serverContext, port: 0 } },
 };

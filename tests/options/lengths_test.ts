@@ -137,12 +137,12 @@ const NO_ALPN: [list: unknown, says: string][] = [
   [new Array(MAX_ALPN_LIST / 2).fill("a").concat(["a"]), "bytes together"],
   [new Array(400).fill("x".repeat(250)), "bytes together"], // 100 KB
   [new Array(MAX_ITEMS + 1).fill("a"), `${MAX_ITEMS} items at most`],
-  [["x".repeat(256)], "a name of 256 bytes; 255 at most"],
-  [["é".repeat(128)], "a name of 256 bytes; 255 at most"],
-  [["x".repeat(1_000_000)], "a name of 1000000 bytes"],
+  [["x".repeat(256)], "255 bytes of UTF-8 at most, got a text of 256 bytes"],
+  [["é".repeat(128)], "255 bytes of UTF-8 at most, got a text of 256 bytes"],
+  [["x".repeat(1_000_000)], "got a text of 1000000 bytes"],
   [[""], "an array of strings"],
   [["h2", ""], "an array of strings"],
-  [["\ud800"], "not well-formed"],
+  [["\ud800"], "lone surrogate"],
 ];
 
 Deno.test("application protocols that do not fit their list are a TypeError, on either end", () => {
@@ -157,6 +157,17 @@ Deno.test("application protocols that do not fit their list are a TypeError, on 
       const error = assertThrows(make, TypeError, '"alpnProtocols"');
       assert(error.message.includes(says), error.message);
     }
+  }
+});
+
+Deno.test("a session context is told from others, or is a TypeError", () => {
+  const make = (sessionContext: unknown) =>
+    new ServerContext({ ...EC, sessionContext } as { sessionContext: string });
+  const names = ["a", "A", "a\0", "\ufffd", "é", "e\u0301", "x".repeat(255), "é".repeat(127)];
+  const fingerprints = new Set(names.map((name) => make(name).fingerprint));
+  assertEquals(fingerprints.size, names.length);
+  for (const name of ["\ud800", "\ud801", "", "x".repeat(256), "é".repeat(128), null, 1]) {
+    assertThrows(() => make(name), TypeError, '"sessionContext"');
   }
 });
 

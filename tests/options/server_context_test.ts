@@ -54,6 +54,8 @@ testTable<ServerContextOptions>(
     maxVersion: { accepts: [], beside: own },
     cipherSuites: { accepts: [], beside: own },
     resumption: { accepts: [], beside: own },
+    sessionContext: { accepts: STRINGS, beside: own, effect: changes(...STRINGS) },
+    maxPending: { accepts: ["1"], beside: own, effect: changes() },
     maxEarlyDataSize: {
       accepts: ["0", "-0", "1"],
       beside: { ...own, resumption: { mode: "stateful", store: memoryStore(), keys } },

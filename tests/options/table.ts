@@ -43,7 +43,9 @@ type Made = any;
 function assertNames(error: unknown, option: string, cell: string): void {
   assert(error instanceof Error, `${cell}: threw what is no error`);
   assertEquals(error.constructor, TypeError, `${cell}: ${error.stack}`);
-  const named = [`"${option}"`, `"${option}.`].some((name) => error.message.includes(name));
+  const named = [`"${option}"`, `"${option}.`, `"${option}[`].some((name) =>
+    error.message.includes(name)
+  );
   assert(named, `${cell}: does not name it: ${error.message}`);
   assert(error.message.length < 600, `${cell}: a message of ${error.message.length} characters`);
 }

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { TlsError } from "../../mod.ts";
 import { bounded } from "../interop/visit.ts";
+import { settledWithin } from "../peers/child.ts";
 import { connectTo } from "../server/client.ts";
 import { gate, ScriptedStore } from "../server_faults/scripted_store.ts";
 import { full, keysOf, makePool, outcome, RESUMED, startServer, type TestPool } from "./pool.ts";
@@ -110,7 +111,7 @@ for (const how of ["throw", "reject", "hang"] as const) {
   });
 }
 
-Deno.test("close() and settled() wait for puts that are slow", async () => {
+Deno.test("settled() waits for puts that are slow, and close() does not", async () => {
   await using server = await startServer();
   const { context, store } = await makePool();
   const open = gate();
@@ -122,16 +123,11 @@ Deno.test("close() and settled() wait for puts that are slow", async () => {
   };
   const conn = await connectTo(server, { context });
   assert(await conn.getSession() !== null);
-  let closed = false;
-  let settled = false;
-  const ends = [
-    conn.close().then(() => closed = true),
-    context.settled().then(() => settled = true),
-  ];
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assertEquals([closed, settled], [false, false]);
+  const settled = context.settled();
+  await bounded(conn.close(), "close()");
+  assertEquals([put, await settledWithin(settled, 50)], [0, false]);
   open.open();
-  await bounded(Promise.all(ends), "the puts");
+  await bounded(settled, "the puts");
   assertEquals(put, store.calls.put);
   assertEquals(await outcome(server, context), RESUMED);
 });

@@ -141,7 +141,7 @@ Deno.test("README: a server", openssl, async () => {
     changed(await program("A server"), {
       "port: 8443": `port: ${port}`,
       // Until then the session may be on its way to the store.
-      "await conn.close();": 'await conn.close(); console.log("closed");',
+      "await conn.close();": 'await conn.close(); await context.settled(); console.log("closed");',
       ...PATIENT,
     }),
   );

@@ -18,6 +18,7 @@ import {
   type TlsConn,
   TlsError,
 } from "../../mod.ts";
+import { movedClock } from "../interop/clock.ts";
 import { bounded, readAll } from "../interop/visit.ts";
 import { caCert, serverCert } from "../testdata/mod.ts";
 import { VERSIONS } from "./client.ts";
@@ -163,10 +164,10 @@ const WAITING: [string, (wait: () => Promise<null>) => Promise<ServerContextOpti
         return Promise.resolve(true);
       },
     };
-    // Keys that have ended: the ring is waited for.
-    const options = { keys, rotateEvery: 1, openFor: 1, refreshEvery: 1 };
-    const ticketKeys = await TicketKeys.shared(store, options);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    // Keys of a day ago, which have ended: the ring is waited for.
+    using clock = movedClock();
+    clock.move(-24 * 60 * 60);
+    const ticketKeys = await TicketKeys.shared(store, { keys, rotateEvery: 60_000 });
     return { ...CERT, resumption: { mode: "tickets", ticketKeys } };
   }],
 ];

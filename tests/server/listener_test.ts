@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { listenTls, type ListenTlsOptions, ServerContext, startTls, TlsError } from "../../mod.ts";
+import { serverContextInternals } from "../../src/server_context.ts";
 import { bounded } from "../interop/visit.ts";
 import { settledWithin } from "../peers/child.ts";
 import { caCert, serverCert } from "../testdata/mod.ts";
@@ -17,6 +18,8 @@ const CONTEXT = new ServerContext(CERT);
 function tcpTo({ port }: { port: number }): Promise<Deno.TcpConn> {
   return Deno.connect({ hostname: "127.0.0.1", port });
 }
+
+const code = (error: Error) => (error as TlsError).code;
 
 /** Waits until a condition holds. */
 async function until(condition: () => boolean): Promise<void> {
@@ -155,18 +158,38 @@ Deno.test("onError that throws ends nothing", async () => {
   assertEquals(resumed(await visitAt(server)), [false, false]);
 });
 
-Deno.test("maxPending bounds the handshakes in flight; others wait for their turn", async () => {
+Deno.test("at maxPending the oldest client that has sent nothing goes for the next one", async () => {
   const context = new ServerContext(CERT);
   await using server = await serve(context, { maxPending: 3 });
-  const silent = await Promise.all([1, 2, 3].map(() => tcpTo(server)));
-  await until(() => context.stats().accept === 3);
+  const silent: Deno.TcpConn[] = [];
+  for (let i = 0; i < 3; i++) {
+    silent.push(await tcpTo(server));
+    await until(() => context.stats().accept === i + 1);
+  }
+  assertEquals(resumed(await visitAt(server)), [false, false]);
+  assertEquals(await readRaw(silent[0]), new Uint8Array(0), "the first was closed");
+  assertEquals(context.stats().refused, 1);
+  await server.failed(1);
+  assertEquals(server.errors.map(code), ["ERR_TLS_OVERLOADED"]);
+  for (const conn of silent) conn.close();
+  await server.failed(3);
+});
+
+Deno.test("at maxPending handshakes under way stay, and others wait for their turn", async () => {
+  const context = new ServerContext(CERT);
+  await using server = await serve(context, { maxPending: 3 });
+  const clients = await Promise.all([1, 2, 3].map(() => halfway(server, context)));
   const visit = visitAt(server);
   assertEquals(await settledWithin(visit, 300), false);
   assertEquals(context.stats().accept, 3, "no more were begun");
-  silent[0].close();
+  clients[0].go();
   assertEquals(resumed(await visit), [false, false]);
-  for (const conn of silent.slice(1)) conn.close();
-  await server.failed(3);
+  for (const { go } of clients) go();
+  await Promise.all(clients.map(async ({ conn, piping }) => {
+    await (await conn).close();
+    await piping;
+  }));
+  assertEquals(context.stats().refused, 0);
 });
 
 Deno.test("maxPending counts connections that nobody takes, too", async () => {
@@ -204,17 +227,25 @@ Deno.test("a listener that cannot listen, and that nobody asks, ends nothing", a
   await bounded(second.close(), "close()");
 });
 
-/** A client that has sent its half of a handshake so far. */
-async function halfway(server: TestServer | { port: number }) {
+/** A client that has sent its ClientHello, and holds back the rest until `go()`. */
+async function halfway(server: TestServer | { port: number }, context: ServerContext) {
   const tcp = await tcpTo(server);
   const hold = Promise.withResolvers<void>();
   const { readable, writable } = tcp;
-  const held = new TransformStream<Uint8Array<ArrayBuffer>>({ start: () => hold.promise });
+  let sent = 0;
+  const held = new TransformStream<Uint8Array<ArrayBuffer>>({
+    async transform(chunk, controller) {
+      if (sent++ > 0) await hold.promise;
+      controller.enqueue(chunk);
+    },
+  });
   const piping = held.readable.pipeTo(writable).catch(() => {});
   const conn = startTls({ readable, writable: held.writable }, {
     hostname: "localhost",
     caCerts: [caCert("ec")],
   });
+  const halfOpen = serverContextInternals.halfOpen(context);
+  await until(() => sent > 0 && halfOpen.size > 0 && halfOpen.unheard === 0);
   return { conn, go: hold.resolve, piping };
 }
 
@@ -222,8 +253,7 @@ Deno.test("close() lets the handshakes in flight finish, and hands them out", as
   const context = new ServerContext(CERT);
   const listener = listenTls({ hostname: "127.0.0.1", port: 0, context });
   const { port } = await listener.listening;
-  const client = await halfway({ port });
-  await until(() => context.stats().accept === 1);
+  const client = await halfway({ port }, context);
   const closing = listener.close();
   assertEquals(await settledWithin(closing, 100), false);
   await assertRejects(() => tcpTo({ port }), Deno.errors.ConnectionRefused);
@@ -241,6 +271,27 @@ Deno.test("close() lets the handshakes in flight finish, and hands them out", as
     "still here",
   );
   await Promise.all([conn.close(), server.close(), client.piping]);
+});
+
+Deno.test("close() does not wait for clients that have not sent a ClientHello", async () => {
+  const context = new ServerContext(CERT);
+  const errors: Error[] = [];
+  const listener = listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    context,
+    handshakeTimeout: Infinity,
+    helloTimeout: Infinity,
+    onError: (error) => errors.push(error),
+  });
+  const { port } = await listener.listening;
+  using silent = await tcpTo({ port });
+  using partial = await tcpTo({ port });
+  await partial.write(new Uint8Array([22, 3, 1, 1, 0, 1]));
+  await until(() => context.stats().accept === 2);
+  await bounded(listener.close(), "close()");
+  assertEquals(errors.map(code), ["ERR_TLS_CLOSED", "ERR_TLS_CLOSED"]);
+  await Promise.all([readRaw(silent), readRaw(partial)]);
 });
 
 Deno.test("the iteration ends when the listener was closed", async () => {

@@ -5,7 +5,13 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type CipherSuite, ServerContext, type ServerContextOptions, TlsError } from "../../mod.ts";
+import {
+  type CipherSuite,
+  type ClientContextOptions,
+  ServerContext,
+  type ServerContextOptions,
+  TlsError,
+} from "../../mod.ts";
 import { bounded } from "../interop/visit.ts";
 import { caCert, clientCert, crl, serverCert } from "../testdata/mod.ts";
 import { connectTo, rebound, resumed, VERSIONS, visitAt } from "./client.ts";
@@ -36,7 +42,13 @@ interface Pair {
   name: string;
   from: ServerContextOptions;
   to: ServerContextOptions;
+  /** Options of the client, beside those of all. */
+  client?: ClientContextOptions;
+  /** The options are the same but for the certificate, which is not in the fingerprint. */
+  byCertificate?: true;
 }
+
+const BY_CERTIFICATE = { client: ANY_NAME, byCertificate: true } as const;
 
 const HOST = serverCert("ec_p256");
 const HOSTS = { [A]: serverCert("a_example"), [B]: serverCert("b_example") };
@@ -74,6 +86,25 @@ const SEPARATE: Pair[] = [
     to: { ...HOST, alpnProtocols: ["h2", "http/1.1"] },
   },
   { name: "a new revocationEpoch", from: HOST, to: { ...HOST, revocationEpoch: 1 } },
+  { name: "another sessionContext", from: HOST, to: { ...HOST, sessionContext: "b" } },
+  {
+    name: "another server's certificate",
+    from: HOSTS[A],
+    to: HOSTS[B],
+    ...BY_CERTIFICATE,
+  },
+  {
+    name: "another server's certificate by a resolver",
+    from: { sni: () => HOSTS[A] },
+    to: { sni: () => HOSTS[B] },
+    ...BY_CERTIFICATE,
+  },
+  {
+    name: "a certificate of fewer names",
+    from: HOST,
+    to: HOSTS[A],
+    ...BY_CERTIFICATE,
+  },
 ];
 
 const SAME: Pair[] = [
@@ -90,6 +121,21 @@ const SAME: Pair[] = [
     to: { ...HOST, alpnProtocols: ["h2", "http/1.1"] },
   },
   { name: "a verify callback", from: HOST, to: { ...HOST, verify: () => true } },
+  {
+    name: "a further certificate for the same names",
+    from: HOST,
+    to: { certificates: [serverCert("ec_p256_renewed"), HOST] },
+  },
+  {
+    name: "the same sessionContext",
+    from: { ...HOST, sessionContext: "a" },
+    to: { ...HOST, sessionContext: "a" },
+  },
+  {
+    name: "the same certificate by a resolver",
+    from: { sni: () => HOST },
+    to: { sni: () => Promise.resolve(HOST) },
+  },
 ];
 
 /** What the client needs of its own so that every pair takes it. */
@@ -97,20 +143,21 @@ const CLIENT = { ...clientCert("ec"), alpnProtocols: ["h2"] };
 
 for (const mode of MODES) {
   for (const version of VERSIONS) {
-    for (const { name, from, to } of SEPARATE) {
+    for (const { name, from, to, client } of SEPARATE) {
       Deno.test(`a session is not carried to ${name}, ${mode}, ${version}`, async () => {
         const resumption = await sharedResumption(mode);
         await using first = await serve({ ...from, resumption });
         await using second = await serve({ ...to, resumption });
-        const begun = await visitAt(first, { version, ...CLIENT });
+        const options = { version, ...CLIENT, ...client };
+        const begun = await visitAt(first, options);
         const session = begun.client.session!;
-        const seen = await visitAt(second, { version, ...CLIENT, session });
+        const seen = await visitAt(second, { ...options, session });
         assertEquals(resumed(seen), [false, false]);
         assertEquals(seen.client.miss, "declined_by_peer");
-        assertRefused(second.context, ["other_context", "tampered"]);
+        assertRefused(second.context, ["other_context", "other_server", "tampered"]);
         assertEquals(Object.keys(second.context.stats().missReasons), [seen.server.miss]);
         assertEquals(seen.server.peer.length, to.clientAuth === undefined ? 0 : 1);
-        const again = await visitAt(second, { version, ...CLIENT, session: seen.client.session });
+        const again = await visitAt(second, { ...options, session: seen.client.session });
         assertEquals(resumed(again), [true, true], "its own sessions are resumed");
       });
     }
@@ -202,8 +249,10 @@ for (const mode of MODES) {
   }
 }
 
-Deno.test("contexts have the same fingerprint if and only if sessions are carried", () => {
+Deno.test("contexts whose options carry no session across have other fingerprints", () => {
   const of = (options: ServerContextOptions) => new ServerContext(options).fingerprint;
-  for (const { name, from, to } of SEPARATE) assert(of(from) !== of(to), name);
+  for (const { name, from, to, byCertificate = false } of SEPARATE) {
+    assertEquals(of(from) === of(to), byCertificate, name);
+  }
   for (const { name, from, to } of SAME) assertEquals(of(from), of(to), name);
 });

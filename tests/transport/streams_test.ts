@@ -46,7 +46,7 @@ Deno.test("a chunk larger than the room is given in parts, and empty chunks are 
   const transport = streamsTransport({ readable: source(chunks), writable: sink().writable });
   const into = new Uint8Array(2);
   const seen: number[][] = [];
-  for (let n = await transport.read(into); n !== null; n = await transport.read(into)) {
+  for (let n = await transport.read(() => into); n !== null; n = await transport.read(() => into)) {
     seen.push([...into.subarray(0, n)]);
   }
   assertEquals(seen, [[1, 2], [3, 4], [5]]);
@@ -57,22 +57,56 @@ Deno.test("a read never writes beyond its room", async () => {
   const memory = new Uint8Array(10);
   const chunks = [new Uint8Array(8).fill(7)];
   const transport = streamsTransport({ readable: source(chunks), writable: sink().writable });
-  assertEquals(await transport.read(memory.subarray(2, 5)), 3);
+  assertEquals(await transport.read(() => memory.subarray(2, 5)), 3);
   assertEquals(memory, new Uint8Array([0, 0, 7, 7, 7, 0, 0, 0, 0, 0]));
   transport.close();
 });
 
-Deno.test("memory that grew during a read costs another read, and no byte", async () => {
+Deno.test("room is asked for when there are bytes, and told how many", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const transport = streamsTransport({ readable, writable: sink().writable });
   const memory = new WebAssembly.Memory({ initial: 1 });
-  const read = transport.read(new Uint8Array(memory.buffer, 0, 8));
+  const asked: number[] = [];
+  const read = transport.read((available) => {
+    asked.push(available);
+    return new Uint8Array(memory.buffer, 0, 8);
+  });
   memory.grow(1);
+  assertEquals(asked, []);
   await writable.getWriter().write(new Uint8Array([1, 2, 3]));
-  assertEquals(await within(read, "the read"), 0);
-  const again = new Uint8Array(memory.buffer, 0, 8);
-  assertEquals(await transport.read(again), 3);
-  assertEquals(again, new Uint8Array([1, 2, 3, 0, 0, 0, 0, 0]));
+  assertEquals(await within(read, "the read"), 3);
+  assertEquals(asked, [3]);
+  assertEquals(new Uint8Array(memory.buffer, 0, 4), new Uint8Array([1, 2, 3, 0]));
+  transport.close();
+});
+
+Deno.test("a read rejects with what keeps it from room, and loses no byte", async () => {
+  const transport = streamsTransport({
+    readable: source([new Uint8Array([1, 2, 3])]),
+    writable: sink().writable,
+  });
+  const reason = new Error("no room");
+  const refused = transport.read(() => {
+    throw reason;
+  });
+  assertStrictEquals(await assertRejects(() => refused), reason);
+  assertEquals(await transport.read(() => new Uint8Array(8)), 3);
+  transport.close();
+});
+
+Deno.test("a stream of empty chunks without an end is an error, and no endless loop", async () => {
+  let chunks = 0;
+  const readable = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      chunks++;
+      controller.enqueue(new Uint8Array(0));
+    },
+  });
+  const transport = streamsTransport({ readable, writable: sink().writable });
+  const read = transport.read(() => new Uint8Array(1));
+  const error = await assertRejects(() => within(read, "the error"), TypeError);
+  assertStringIncludes(error.message, "1000 empty chunks");
+  assert(chunks < 1_100, `${chunks} chunks were read`);
   transport.close();
 });
 
@@ -114,7 +148,7 @@ Deno.test("errors of the streams are passed on", async () => {
     throw broken;
   });
   const transport = streamsTransport({ readable, writable });
-  assertStrictEquals(await assertRejects(() => transport.read(new Uint8Array(1))), broken);
+  assertStrictEquals(await assertRejects(() => transport.read(() => new Uint8Array(1))), broken);
   assertStrictEquals(await assertRejects(() => transport.write(new Uint8Array(1))), broken);
   await assertRejects(() => transport.write(new Uint8Array(1)));
   transport.close();
@@ -122,7 +156,7 @@ Deno.test("errors of the streams are passed on", async () => {
 
 Deno.test("a chunk that is no Uint8Array is an error that says so", async () => {
   const transport = streamsTransport({ readable: source(["text"]), writable: sink().writable });
-  const error = await assertRejects(() => transport.read(new Uint8Array(1)), TypeError);
+  const error = await assertRejects(() => transport.read(() => new Uint8Array(1)), TypeError);
   assertStringIncludes(error.message, "string");
   transport.close();
 });
@@ -136,7 +170,7 @@ Deno.test("close ends an idle sink in order and cancels the source", async () =>
   });
   const { writable, end } = sink();
   const transport = streamsTransport({ readable, writable });
-  const read = transport.read(new Uint8Array(1));
+  const read = transport.read(() => new Uint8Array(1));
   transport.close();
   transport.close();
   assertEquals(await within(read, "the read settles"), null);

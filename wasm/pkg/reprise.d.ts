@@ -144,9 +144,10 @@ declare class Connection {
     preload(id: Uint8Array | number[], session: Uint8Array | number[]): void;
     /**
      * Makes room for TLS bytes; see `word::INPUT_PTR`. The host calls it before each read, and
-     * neither this nor `receive()` while one is under way.
+     * neither this nor `receive()` while one is under way. `available`: how many bytes it has for
+     * the connection already, or 0.
      */
-    prepare_input(): void;
+    prepare_input(available: number): void;
     /**
      * Negotiated protocol version, 0 before it is known.
      */
@@ -160,7 +161,8 @@ declare class Connection {
      */
     refuse(alert: number): void;
     /**
-     * Encrypts `n` bytes of the staging area into the output.
+     * Encrypts `n` bytes of the staging area into the output. Where the keys of TLS 1.2 are used
+     * up it encrypts nothing, and puts close_notify into the output.
      */
     send(n: number): void;
     /**
@@ -206,9 +208,10 @@ declare class ServerContext {
     accept(ask: boolean): Connection;
     /**
      * Whether an opened session may be resumed: the empty string, or the reason why not, in the
-     * words of `missReasons`. Its chain is verified as of now.
+     * words of `missReasons`. Its chain is verified as of now. `credentials`: what a full handshake
+     * would show to this client.
      */
-    check_session(session: Uint8Array | number[], server_name: string, now: number): string;
+    check_session(session: Uint8Array | number[], server_name: string, credentials: ServerCredentials, now: number): string;
     /**
      * Opens a ticket: a ServerSession (`server_session.rs`). Throws the reason why it cannot, in
      * the words of `missReasons`.
@@ -322,11 +325,6 @@ declare function server_session_chain(session: Uint8Array | number[]): Uint8Arra
 declare function server_session_data(session: Uint8Array | number[]): Uint8Array;
 
 /**
- * The protocol version of an opened ServerSession, 0 if it is none.
- */
-declare function server_session_protocol(session: Uint8Array | number[]): number;
-
-/**
  * The end of the stack, which grows down from there. Nothing on it is alive while the host runs,
  * but what functions left there is: the host wipes it (`EngineInstance.wipeStack()`).
  */
@@ -355,7 +353,6 @@ export interface Exports {
   readonly seal: typeof seal;
   readonly server_session_chain: typeof server_session_chain;
   readonly server_session_data: typeof server_session_data;
-  readonly server_session_protocol: typeof server_session_protocol;
   readonly stack_end: typeof stack_end;
   readonly staging_ptr: typeof staging_ptr;
   readonly staging_size: typeof staging_size;

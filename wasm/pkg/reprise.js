@@ -449,10 +449,12 @@ class Connection {
     }
     /**
      * Makes room for TLS bytes; see `word::INPUT_PTR`. The host calls it before each read, and
-     * neither this nor `receive()` while one is under way.
+     * neither this nor `receive()` while one is under way. `available`: how many bytes it has for
+     * the connection already, or 0.
+     * @param {number} available
      */
-    prepare_input() {
-        wasm.connection_prepare_input(this.__wbg_ptr);
+    prepare_input(available) {
+        wasm.connection_prepare_input(this.__wbg_ptr, available);
     }
     /**
      * Negotiated protocol version, 0 before it is known.
@@ -478,7 +480,8 @@ class Connection {
         wasm.connection_refuse(this.__wbg_ptr, alert);
     }
     /**
-     * Encrypts `n` bytes of the staging area into the output.
+     * Encrypts `n` bytes of the staging area into the output. Where the keys of TLS 1.2 are used
+     * up it encrypts nothing, and puts close_notify into the output.
      * @param {number} n
      */
     send(n) {
@@ -576,20 +579,26 @@ class ServerContext {
      */
     accept(ask) {
         const ret = wasm.servercontext_accept(this.__wbg_ptr, ask);
-        return Connection.__wrap(ret);
+        if (ret[2]) {
+            throw takeFromExternrefTable0(ret[1]);
+        }
+        return Connection.__wrap(ret[0]);
     }
     /**
      * Whether an opened session may be resumed: the empty string, or the reason why not, in the
-     * words of `missReasons`. Its chain is verified as of now.
+     * words of `missReasons`. Its chain is verified as of now. `credentials`: what a full handshake
+     * would show to this client.
      * @param {Uint8Array | number[]} session
      * @param {string} server_name
+     * @param {ServerCredentials} credentials
      * @param {number} now
      * @returns {string}
      */
-    check_session(session, server_name, now) {
+    check_session(session, server_name, credentials, now) {
         let deferred4_0;
         let deferred4_1;
         try {
+            _assertClass(credentials, ServerCredentials);
             const val3 = +now;
             let ptr0, len0, ptr1, len1;
             try {
@@ -602,7 +611,7 @@ class ServerContext {
                 if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
                 throw e;
             }
-            const ret = wasm.servercontext_check_session(this.__wbg_ptr, ptr0, len0, ptr1, len1, val3);
+            const ret = wasm.servercontext_check_session(this.__wbg_ptr, ptr0, len0, ptr1, len1, credentials.__wbg_ptr, val3);
             deferred4_0 = ret[0];
             deferred4_1 = ret[1];
             return getStringFromWasm0(ret[0], ret[1]);
@@ -953,18 +962,6 @@ function server_session_data(session) {
 }
 
 /**
- * The protocol version of an opened ServerSession, 0 if it is none.
- * @param {Uint8Array | number[]} session
- * @returns {number}
- */
-function server_session_protocol(session) {
-    const ptr0 = passArray8ToWasm0(session, wasm.__wbindgen_malloc);
-    const len0 = WASM_VECTOR_LEN;
-    const ret = wasm.server_session_protocol(ptr0, len0);
-    return ret;
-}
-
-/**
  * The end of the stack, which grows down from there. Nothing on it is alive while the host runs,
  * but what functions left there is: the host wipes it (`EngineInstance.wipeStack()`).
  * @returns {number}
@@ -993,97 +990,14 @@ function staging_size() {
 function __wbg_get_imports() {
     const import0 = {
         __proto__: null,
-        __wbg___wbindgen_is_function_741ff2bb612836f5: function(arg0) {
-            const ret = typeof(arg0) === 'function';
-            return ret;
-        },
-        __wbg___wbindgen_is_object_8b968c3ab8e96595: function(arg0) {
-            const val = arg0;
-            const ret = typeof(val) === 'object' && val !== null;
-            return ret;
-        },
-        __wbg___wbindgen_is_string_fc456fee5d3317de: function(arg0) {
-            const ret = typeof(arg0) === 'string';
-            return ret;
-        },
-        __wbg___wbindgen_is_undefined_be5b34249ff1fc15: function(arg0) {
-            const ret = arg0 === undefined;
-            return ret;
-        },
         __wbg___wbindgen_throw_4c88d8bf264fd984: function(arg0, arg1) {
             throw new Error(getStringFromWasm0(arg0, arg1));
         },
-        __wbg_call_a410eb4b59ed5965: function() { return handleError(function (arg0, arg1, arg2) {
-            const ret = arg0.call(arg1, arg2);
+        __wbg_getRandomValues_85e78e33933514fa: function() { return handleError(function (arg0, arg1) {
+            const ret = globalThis.crypto.getRandomValues(getArrayU8FromWasm0(arg0, arg1));
             return ret;
         }, arguments); },
-        __wbg_crypto_23f565a907d30078: function(arg0) {
-            const ret = arg0.crypto;
-            return ret;
-        },
-        __wbg_getRandomValues_d2908e0b99612b91: function() { return handleError(function (arg0, arg1) {
-            arg0.getRandomValues(arg1);
-        }, arguments); },
-        __wbg_length_186163212ffe79c3: function(arg0) {
-            const ret = arg0.length;
-            return ret;
-        },
-        __wbg_msCrypto_d5f06fad6bf1409b: function(arg0) {
-            const ret = arg0.msCrypto;
-            return ret;
-        },
-        __wbg_new_with_length_01b143a7e5dd5a3e: function(arg0) {
-            const ret = new Uint8Array(arg0 >>> 0);
-            return ret;
-        },
-        __wbg_node_86166ff8ce1f2002: function(arg0) {
-            const ret = arg0.node;
-            return ret;
-        },
-        __wbg_process_91f425a63f58e399: function(arg0) {
-            const ret = arg0.process;
-            return ret;
-        },
-        __wbg_prototypesetcall_13162965d1fe7aa3: function(arg0, arg1, arg2) {
-            Uint8Array.prototype.set.call(getArrayU8FromWasm0(arg0, arg1), arg2);
-        },
-        __wbg_randomFillSync_34b023059e3363de: function() { return handleError(function (arg0, arg1) {
-            arg0.randomFillSync(arg1);
-        }, arguments); },
-        __wbg_require_9a7d8cc2e1d275c0: function() { return handleError(function () {
-            const ret = undefined;
-            return ret;
-        }, arguments); },
-        __wbg_static_accessor_GLOBAL_THIS_003ee833af9699fc: function() {
-            const ret = typeof globalThis === 'undefined' ? undefined : globalThis;
-            return isLikeNone(ret) ? 0 : addToExternrefTable0(ret);
-        },
-        __wbg_static_accessor_GLOBAL_e4293fb22cbe77da: function() {
-            const ret = typeof global === 'undefined' ? undefined : global;
-            return isLikeNone(ret) ? 0 : addToExternrefTable0(ret);
-        },
-        __wbg_static_accessor_SELF_53bb20457401453d: function() {
-            const ret = typeof self === 'undefined' ? undefined : self;
-            return isLikeNone(ret) ? 0 : addToExternrefTable0(ret);
-        },
-        __wbg_static_accessor_WINDOW_b5e0810bfecb7feb: function() {
-            const ret = typeof window === 'undefined' ? undefined : window;
-            return isLikeNone(ret) ? 0 : addToExternrefTable0(ret);
-        },
-        __wbg_subarray_58f388a9247ac0bb: function(arg0, arg1, arg2) {
-            const ret = arg0.subarray(arg1 >>> 0, arg2 >>> 0);
-            return ret;
-        },
-        __wbg_versions_6e128a981b0df859: function(arg0) {
-            const ret = arg0.versions;
-            return ret;
-        },
         __wbindgen_generic_0000000000000001: function(arg0, arg1) {
-            // Cast intrinsic for `Ref(Slice(U8)) -> NamedExternref("Uint8Array")`.
-            const ret = getArrayU8FromWasm0(arg0, arg1);
-            return ret;
-        },
-        __wbindgen_generic_0000000000000002: function(arg0, arg1) {
             // Cast intrinsic for `Ref(String) -> Externref`.
             const ret = getStringFromWasm0(arg0, arg1);
             return ret;
@@ -1159,10 +1073,6 @@ function handleError(f, args) {
         const idx = addToExternrefTable0(e);
         wasm.__wbindgen_exn_store(idx);
     }
-}
-
-function isLikeNone(x) {
-    return x === undefined || x === null;
 }
 
 function passArray8ToWasm0(arg, malloc) {
@@ -1245,5 +1155,5 @@ if (!('encodeInto' in cachedTextEncoder)) {
 let WASM_VECTOR_LEN = 0;
 
 wasm.__wbindgen_start();
-return { memory: wasm.memory, ClientContext, ClientOptions, Connection, ServerContext, ServerCredentials, ServerOptions, boundary_version, not_after, open, panic_for_test, seal, server_session_chain, server_session_data, server_session_protocol, stack_end, staging_ptr, staging_size };
+return { memory: wasm.memory, ClientContext, ClientOptions, Connection, ServerContext, ServerCredentials, ServerOptions, boundary_version, not_after, open, panic_for_test, seal, server_session_chain, server_session_data, stack_end, staging_ptr, staging_size };
 }

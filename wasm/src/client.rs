@@ -16,6 +16,7 @@ use rustls::enums::ApplicationProtocol;
 use rustls::{ClientConfig, RootCertStore};
 use wasm_bindgen::prelude::*;
 
+use crate::allocator;
 use crate::clock::{self, HostClock};
 use crate::credentials::{credentials, private_key};
 use crate::engine::{Connection, EarlyData, Sessions};
@@ -23,7 +24,7 @@ use crate::error::EngineError;
 use crate::handshake::{Ask, Handshake};
 use crate::key_log::KeyLogLines;
 use crate::one_shot_store::{GroupHints, OneShotStore};
-use crate::provider;
+use crate::provider::{self, Aside, take_fresh};
 use crate::session::{self, OfferedSession, Unusable};
 use crate::verify::{ChainVerifier, VerifyOptions};
 
@@ -150,6 +151,7 @@ impl ClientOptions {
             key_log: self.key_log,
             ticket_request: self.ticket_request,
             hints: Arc::default(),
+            checked: Aside::default(),
             configs: Mutex::default(),
             provider,
         };
@@ -168,6 +170,7 @@ pub struct ClientContext {
     key_log: bool,
     ticket_request: Option<TicketRequest>,
     hints: Arc<GroupHints>,
+    checked: Aside,
     /// By the suite offered first: the preferred one, or that of a session to be resumed.
     configs: Mutex<HashMap<Option<u16>, ClientConfig>>,
 }
@@ -219,7 +222,9 @@ impl ClientContext {
                 None => "tampered",
                 Some(chain) => {
                     let input = ServerIdentity::new(&chain, &name, clock::now());
-                    match self.verifier.verify_identity(&input) {
+                    let verified = self.verifier.verify_identity(&input);
+                    self.checked.set(state, take_fresh());
+                    match verified {
                         Ok(_) => "",
                         Err(_) => "chain_invalid",
                     }
@@ -241,6 +246,9 @@ impl ClientContext {
         early_data: &[u8],
         now: f64,
     ) -> Result<Connection, JsValue> {
+        if !allocator::has_reserve(allocator::FOR_A_CONNECTION) {
+            return Err(EngineError::out_of_memory().into());
+        }
         clock::set_now(now);
         let name = server_name(name)?;
         let offered = match state {
@@ -276,6 +284,9 @@ impl ClientContext {
             false => Ask::Nobody,
         };
         let handshake = Handshake::Client(ClientHandshake::NeedsInput(handshake));
-        Ok(Connection::new(handshake, ask, Sessions::Client(store), key_log, output, early))
+        let sessions = Sessions::Client(store);
+        let mut connection = Connection::new(handshake, ask, sessions, key_log, output, early);
+        connection.fresh = self.checked.take(state);
+        Ok(connection)
     }
 }

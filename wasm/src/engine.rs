@@ -3,6 +3,10 @@
 //! Nothing here awaits or fails by exception. A call that makes the connection fail sets
 //! `flag::FAILED`; plaintext that came before the failure can still be taken, and the output then
 //! ends with the alert for the peer.
+//!
+//! What a peer can make a connection hold is bounded: of its bytes by `MAX_HANDSHAKE_HELD` and
+//! `MAX_TRAFFIC_HELD`, of our answers by one at a time. Where memory is out the connection that
+//! needed it fails, and frees what it had.
 
 use core::cell::RefCell;
 use std::sync::Arc;
@@ -15,6 +19,7 @@ use rustls::split::{ReceiveTraffic, SendTraffic};
 use rustls::{ConnectionOutputs, Error, HandshakeKind};
 use wasm_bindgen::prelude::*;
 
+use crate::allocator;
 use crate::certificate;
 use crate::clock;
 use crate::error::EngineError;
@@ -22,6 +27,7 @@ use crate::handshake::{Ask, Handshake};
 use crate::input_buffer::InputBuffer;
 use crate::key_log::KeyLogLines;
 use crate::one_shot_store::OneShotStore;
+use crate::provider::{Fresh, take_fresh};
 use crate::server_session::ServerSessions;
 use crate::status::{flag, word};
 use crate::traffic::read_traffic;
@@ -29,7 +35,24 @@ use crate::traffic::read_traffic;
 /// Plaintext on its way to be encrypted; one for the instance, as every call empties it.
 const STAGING_SIZE: usize = 64 * 1024;
 /// Output buffers above this are given back when empty.
-const KEPT_OUTPUT: usize = 80 * 1024;
+const KEPT_OUTPUT: usize = 1024;
+/// Bytes of a handshake that are not dealt with yet: the largest message that rustls takes (64 KiB),
+/// and what records add to it.
+const MAX_HANDSHAKE_HELD: usize = 80 * 1024;
+/// After the handshake: the largest record (RFC 5246 §6.2.3), and a message of 32 KiB in parts.
+/// A ticket, the largest there is, has some hundred bytes, or some thousand with a client's chain.
+const MAX_TRAFFIC_HELD: usize = 5 + (1 << 14) + 2048 + 32 * 1024;
+
+/// What encryption adds to a record, at most: header, explicit nonce, type and tag.
+const RECORD_OVERHEAD: usize = 5 + 8 + 1 + 16;
+
+/// How many records so much plaintext takes, and one for a key update.
+fn records_of(length: usize) -> usize {
+    length.div_ceil(1 << 14) + 2
+}
+
+/// Alert (RFC 8446 §6.2).
+const DECODE_ERROR: u8 = 50;
 
 thread_local! {
     static STAGING: RefCell<Vec<u8>> = RefCell::new(vec![0; STAGING_SIZE]);
@@ -80,7 +103,12 @@ pub struct Connection {
     pub(crate) process_again: bool,
     peer_closed: bool,
     closed: bool,
+    /// rustls has an answer for the peer, which waits until the output is taken: answers to several
+    /// key updates are one then (RFC 8446 §4.6.3).
+    answer_waits: bool,
     error: Option<EngineError>,
+    /// Signatures of the peer's chain that verified in this handshake.
+    pub(crate) fresh: Fresh,
     pub(crate) sessions: Sessions,
     pub(crate) key_log: Option<Arc<KeyLogLines>>,
     pub(crate) early: EarlyData,
@@ -120,7 +148,9 @@ impl Connection {
             process_again: false,
             peer_closed: false,
             closed: false,
+            answer_waits: false,
             error: None,
+            fresh: Fresh::default(),
             sessions,
             key_log,
             early,
@@ -139,21 +169,85 @@ impl Connection {
             Receive::Over => return Ok(()),
         };
         // An error leaves an alert with the sender.
-        if (flush || result.is_err())
-            && let Some(send) = &mut self.send
-        {
-            let _ = send.write((&[][..]).into(), &mut self.output);
+        self.answer_waits |= flush || result.is_err();
+        if result.is_err() || (self.output.is_empty() && self.transmit.is_empty()) {
+            self.write_answer();
         }
         self.receive = result?;
         self.peer_closed = matches!(self.receive, Receive::Over);
         Ok(())
     }
 
+    /// Has rustls write what it has for the peer.
+    fn write_answer(&mut self) {
+        if core::mem::take(&mut self.answer_waits)
+            && let Some(send) = &mut self.send
+        {
+            let _ = send.write((&[][..]).into(), &mut self.output);
+        }
+    }
+
+    /// A peer whose message does not end is refused while little of it is held.
+    fn check_held(&mut self) -> Result<(), EngineError> {
+        let waits_for_host = self.wants_verify || self.wants_config();
+        let (most, what) = match &self.handshake {
+            _ if waits_for_host || self.error.is_some() => return Ok(()),
+            Handshake::Over => (MAX_TRAFFIC_HELD, "a message after the handshake"),
+            _ => (MAX_HANDSHAKE_HELD, "a handshake message"),
+        };
+        if self.input.held() <= most {
+            return Ok(());
+        }
+        let message = format!("the peer sent {what} that does not end within {most} bytes");
+        if let Handshake::Hello(_) = self.handshake {
+            // rustls has seen nothing of it yet.
+            self.refuse_with(DECODE_ERROR);
+            return Err(EngineError::misbehaved(Some(DECODE_ERROR), message));
+        }
+        self.input.spoil();
+        let alert = self.advance().err().and_then(|error| error.alert);
+        Err(EngineError::misbehaved(alert, message))
+    }
+
+    /// A fatal alert before anything is encrypted (RFC 8446 §6).
+    pub(crate) fn refuse_with(&mut self, alert: u8) {
+        self.output.extend_from_slice(&[21, 3, 3, 0, 2, 2, alert]);
+    }
+
+    /// Memory was out in a call for this connection: it ends, and others go on.
+    fn give_up(&mut self) {
+        self.fail(EngineError::out_of_memory());
+        self.send = None;
+        self.input.clear();
+        self.output = Vec::new();
+        self.early.received = Vec::new();
+        allocator::has_reserve(allocator::FOR_A_CONNECTION);
+    }
+
+    /// Whether a call that may need so much memory may begin; else the connection has failed.
+    fn may_begin(&mut self, needed: allocator::Needed) -> bool {
+        if allocator::has_reserve(needed) {
+            return true;
+        }
+        self.give_up();
+        self.update_status();
+        false
+    }
+
+    fn wants_config(&self) -> bool {
+        matches!(&self.handshake, Handshake::Hello(hello) if hello.is_there())
+    }
+
     pub(crate) fn fail(&mut self, error: EngineError) {
+        self.fresh = Fresh::default();
         self.handshake = Handshake::Over;
         self.receive = Receive::Over;
         self.wants_verify = false;
         self.error.get_or_insert(error);
+    }
+
+    fn is_handshaking(&self) -> bool {
+        !matches!(self.handshake, Handshake::Over)
     }
 
     pub(crate) fn resumed(&self) -> bool {
@@ -162,18 +256,21 @@ impl Connection {
     }
 
     pub(crate) fn update_status(&mut self) {
+        if allocator::take_used() {
+            self.give_up();
+        }
         let flags = [
-            (flag::HANDSHAKING, !matches!(self.handshake, Handshake::Over)),
+            (flag::HANDSHAKING, self.is_handshaking()),
             (flag::WANTS_VERIFY, self.wants_verify),
             (flag::RESUMED, self.resumed()),
             (flag::PEER_CLOSED, self.peer_closed),
             (flag::FAILED, self.error.is_some()),
             (flag::CLOSED, self.closed),
-            (flag::WANTS_CONFIG, matches!(&self.handshake, Handshake::Hello(h) if h.is_there())),
+            (flag::WANTS_CONFIG, self.wants_config()),
             (flag::EARLY_OFFERED, self.early.offered),
             (flag::EARLY_ACCEPTED, self.early.accepted),
         ];
-        let held = self.wants_verify && matches!(self.handshake, Handshake::Over);
+        let held = self.wants_verify && !self.is_handshaking();
         let (plain_ptr, plain_len) = self.input.plain();
         let status = &mut *self.status;
         status[word::FLAGS] = flags.iter().filter(|(_, set)| *set).map(|(bit, _)| bit).sum();
@@ -204,9 +301,17 @@ impl Connection {
     }
 
     /// Makes room for TLS bytes; see `word::INPUT_PTR`. The host calls it before each read, and
-    /// neither this nor `receive()` while one is under way.
-    pub fn prepare_input(&mut self) {
-        let (ptr, space) = self.input.prepare();
+    /// neither this nor `receive()` while one is under way. `available`: how many bytes it has for
+    /// the connection already, or 0.
+    pub fn prepare_input(&mut self, available: usize) {
+        (self.status[word::INPUT_PTR], self.status[word::INPUT_SPACE]) = (0, 0);
+        if !self.may_begin(allocator::FOR_TRAFFIC) {
+            return;
+        }
+        let (ptr, space) = self.input.prepare(available, self.is_handshaking());
+        if space == 0 && self.input.plain().1 == 0 {
+            self.give_up();
+        }
         self.status[word::INPUT_PTR] = ptr as u32;
         self.status[word::INPUT_SPACE] = space as u32;
         self.update_status();
@@ -220,9 +325,22 @@ impl Connection {
     }
 
     pub(crate) fn run(&mut self) {
-        if let Err(error) = self.advance() {
+        let needed = match self.is_handshaking() {
+            true => allocator::FOR_A_HANDSHAKE,
+            false => allocator::FOR_TRAFFIC,
+        };
+        if !self.may_begin(needed) {
+            return;
+        }
+        let advanced = self.advance();
+        self.fresh.add(take_fresh());
+        if let Err(error) = advanced.and_then(|()| self.check_held()) {
             self.fail(error);
         }
+        if self.error.is_none() && !self.is_handshaking() && !self.wants_verify {
+            core::mem::take(&mut self.fresh).remember();
+        }
+        self.input.release();
         self.update_status();
     }
 
@@ -232,16 +350,34 @@ impl Connection {
         self.update_status();
     }
 
-    /// Encrypts `n` bytes of the staging area into the output.
+    /// Encrypts `n` bytes of the staging area into the output. Where the keys of TLS 1.2 are used
+    /// up it encrypts nothing, and puts close_notify into the output.
     pub fn send(&mut self, n: usize) -> Result<(), JsValue> {
+        if !self.may_begin(allocator::FOR_TRAFFIC) {
+            return Err(EngineError::out_of_memory().into());
+        }
+        if !allocator::make_room(&mut self.output, n + records_of(n) * RECORD_OVERHEAD) {
+            self.give_up();
+            self.update_status();
+            return Err(EngineError::out_of_memory().into());
+        }
         let send = self.send.as_mut().ok_or_else(|| EngineError::misuse("cannot send now"))?;
         let sent = STAGING.with_borrow_mut(|staging| {
             let sent = send.write((&staging[..n]).into(), &mut self.output);
             staging[..n].fill(0);
             sent
         });
+        let failed = match sent {
+            Ok(()) => None,
+            Err(Error::EncryptError) => {
+                self.send = None;
+                self.closed = true;
+                Some(EngineError::keys_exhausted())
+            }
+            Err(error) => Some(error.into()),
+        };
         self.update_status();
-        sent.map_err(|error| EngineError::from(error).into())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Sends close_notify (RFC 8446 §6.1); receiving goes on. A second call does nothing.
@@ -273,6 +409,9 @@ impl Connection {
         self.transmit.clear();
         if self.transmit.capacity() > KEPT_OUTPUT {
             self.transmit = Vec::new();
+        }
+        if self.output.is_empty() {
+            self.write_answer();
         }
         self.update_status();
     }

@@ -64,21 +64,28 @@ fn derive(ring_key: &[u8], salt: &[u8], to: &Binding<'_>) -> (ChaCha20Poly1305, 
     derived
 }
 
-/// Seals under the first key of a ring. `None`: there is no key, or no randomness.
-pub(crate) fn seal(ring: &[u8], to: &Binding<'_>, plain: &[u8]) -> Option<Vec<u8>> {
-    let (id, secret) = ring.get(..RING_ENTRY)?.split_at(KEY_ID);
+/// Why nothing is sealed.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Unsealed {
+    NoKey,
+    NoRandomness,
+}
+
+/// Seals under the first key of a ring.
+pub(crate) fn seal(ring: &[u8], to: &Binding<'_>, plain: &[u8]) -> Result<Vec<u8>, Unsealed> {
+    let (id, secret) = ring.get(..RING_ENTRY).ok_or(Unsealed::NoKey)?.split_at(KEY_ID);
     let mut envelope = Vec::with_capacity(OVERHEAD + plain.len());
     envelope.push(VERSION);
     envelope.extend_from_slice(id);
     let mut salt = [0; SALT];
-    SystemRandom::new().fill(&mut salt).ok()?;
+    SystemRandom::new().fill(&mut salt).map_err(|_| Unsealed::NoRandomness)?;
     envelope.extend_from_slice(&salt);
     let (key, nonce) = derive(secret, &salt, to);
     envelope.extend_from_slice(plain);
     let (head, data) = envelope.split_at_mut(HEADER + SALT);
     let tag = key.seal(&nonce, &head[..HEADER], data);
     envelope.extend_from_slice(&tag);
-    Some(envelope)
+    Ok(envelope)
 }
 
 /// Opens with the key of the ring that has the envelope's id.
@@ -133,6 +140,6 @@ mod tests {
 
     #[test]
     fn never_seals_without_a_key() {
-        assert!(seal(&[], &to("p", b"x"), b"plain").is_none());
+        assert_eq!(seal(&[], &to("p", b"x"), b"plain"), Err(Unsealed::NoKey));
     }
 }

@@ -31,10 +31,36 @@ impl EngineError {
     pub(crate) fn misuse(message: &str) -> Self {
         Self { code: MISUSE, alert: None, message: message.into() }
     }
+
+    /// The peer broke the protocol in a way that rustls does not look for.
+    pub(crate) fn misbehaved(alert: Option<u8>, message: String) -> Self {
+        Self { code: MISBEHAVED, alert, message }
+    }
+
+    pub(crate) fn out_of_memory() -> Self {
+        let message = "there is no memory for this connection".into();
+        Self { code: "ERR_TLS_OUT_OF_MEMORY", alert: None, message }
+    }
+
+    pub(crate) fn keys_exhausted() -> Self {
+        let message = "the keys of this TLS 1.2 connection are used up: open another one".into();
+        Self { code: "ERR_TLS_KEYS_EXHAUSTED", alert: None, message }
+    }
+
+    /// Also takes back what the source of randomness has to say of it.
+    pub(crate) fn random_failed() -> Self {
+        getrandom::take_failure();
+        let message = "crypto.getRandomValues() failed, or wrote nothing".into();
+        Self { code: "ERR_TLS_RANDOM_UNAVAILABLE", alert: None, message }
+    }
 }
 
 impl From<Error> for EngineError {
     fn from(error: Error) -> Self {
+        // ring says no more than that something failed.
+        if getrandom::take_failure() {
+            return Self::random_failed();
+        }
         let alert = match &error {
             Error::AlertReceived(alert) => Some(alert.0),
             error => AlertDescription::try_from(error).ok().map(|alert| alert.0),

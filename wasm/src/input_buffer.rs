@@ -5,20 +5,45 @@
 //! | taken | plaintext | consumed | TLS bytes | space for the host |
 //!         plain       plain_end  tls         tls_end
 //! ```
-//! Nothing moves except in `prepare()` and `push_plain()`; the host has no read under way into
-//! the space then. The size is bounded: a full buffer is back-pressure, not an error.
+//! Rules on memory:
+//! - Nothing received and nothing expected: no memory. `release()` sees to that.
+//! - Somebody waits for the peer: `WAITING` bytes, which is what a read under way works in.
+//! - A record that is under way gets the room that its header asks for, and not more.
+//! - Only where reads fill their space and nobody keeps plaintext waiting the buffer grows, up to
+//!   `LARGEST`; with the first read that does not fill it, it is small again. A peer can stop in
+//!   between, so only so many connections of an instance have a large buffer at a time.
+//! - A large buffer that is given back stays with the instance, one of them, for the next who
+//!   needs one.
+//!
+//! From `prepare()` to `received()` the space belongs to the host, whose read may be under way in
+//! it: it neither moves nor is freed, whatever else is called.
+
+use core::cell::{Cell, RefCell};
 
 use rustls::TlsInputBuffer;
 
-/// Holds one full record (RFC 8446 §5.2: 5 + 2^14 + 256) and a little more.
-const INITIAL_SIZE: usize = 18 * 1024;
-/// Holds the largest handshake message that rustls takes (64 KiB) in small records, and makes
-/// one read of the host carry up to 16 full records.
-const MAX_SIZE: usize = 264 * 1024;
-/// After this many small reads in a row a connection gives its large buffer back.
-const SMALL_READS: u8 = 16;
-/// `prepare()` makes room for at least this much where the bound allows.
-const WANTED_SPACE: usize = 17 * 1024;
+use crate::allocator;
+use crate::record_boundaries::{HEADER, RecordBoundaries};
+
+/// Holds a ClientHello with a post-quantum key share, and most flights of servers.
+const WAITING: usize = 4 * 1024;
+/// One read of the host carries up to 16 full records (RFC 8446 §5.2).
+const LARGEST: usize = 264 * 1024;
+/// A buffer above this is large: more than the largest record and a few small ones.
+const LARGE: usize = 36 * 1024;
+/// Connections of an instance that may have a large buffer for their speed.
+const MOST_LARGE: usize = 64;
+/// `prepare()` makes room for at least this much.
+const LEAST_SPACE: usize = 512;
+/// Sizes are multiples of this.
+const STEP: usize = 1024;
+
+thread_local! {
+    /// Large, wiped, and nobody's.
+    static SPARE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Large buffers that connections have.
+    static LARGE_ONES: Cell<usize> = const { Cell::new(0) };
+}
 
 #[derive(Default)]
 pub(crate) struct InputBuffer {
@@ -27,38 +52,118 @@ pub(crate) struct InputBuffer {
     plain_end: usize,
     tls: usize,
     tls_end: usize,
-    grow: bool,
-    /// Reads in a row that would have fitted the initial size.
-    small_reads: u8,
+    /// Nothing was written beyond it since the buffer was taken.
+    written_end: usize,
+    /// The last read filled its space: more was waiting.
+    filled: bool,
+    /// The space is the host's.
+    lent: bool,
+    boundaries: RecordBoundaries,
 }
 
 impl InputBuffer {
-    /// Makes room at the end; returns its place and size. A size of 0: take plaintext first.
-    pub(crate) fn prepare(&mut self) -> (usize, usize) {
-        if self.plain == self.plain_end {
-            self.plain = 0;
-            self.plain_end = 0;
+    /// Makes room at the end; returns its place and size. `available`: how many bytes the host has
+    /// for it already, 0 where it does not know. With `steady` the buffer does not grow for speed.
+    /// A size of 0: plaintext has to be taken first; if there is none, memory is out.
+    pub(crate) fn prepare(&mut self, available: usize, steady: bool) -> (usize, usize) {
+        if !self.lent {
+            if self.used() + LEAST_SPACE > LARGEST || !self.make_room(available, steady) {
+                return (self.buf.as_ptr() as usize, 0);
+            }
+            self.lent = true;
         }
-        if self.tls == self.tls_end {
-            self.tls = self.plain_end;
-            self.tls_end = self.plain_end;
+        (self.buf.as_ptr() as usize + self.tls_end, self.buf.len() - self.tls_end)
+    }
+
+    /// False: there is no memory for it.
+    fn make_room(&mut self, available: usize, steady: bool) -> bool {
+        let used = self.used();
+        let no_plain = self.plain == self.plain_end;
+        let record = match self.boundaries.begun() {
+            // The header may be followed by anything: there is no more to be known yet.
+            begun if begun < HEADER => LEAST_SPACE,
+            _ => self.boundaries.missing().max(LEAST_SPACE),
+        };
+        let least = (used + record).clamp(WAITING, LARGEST).next_multiple_of(STEP);
+        let wanted = match no_plain && !steady {
+            true if self.filled => (self.buf.len() * 4).max(least),
+            true => (used + available).max(least),
+            false => least,
+        };
+        let may_be_large = self.is_large() || LARGE_ONES.get() < MOST_LARGE;
+        let most = if may_be_large { LARGEST } else { LARGE };
+        let wanted = wanted.min(most).max(least).next_multiple_of(STEP);
+        let fits = self.buf.len() >= wanted && self.buf.len() <= 2 * wanted;
+        if !fits && (self.exchange(wanted) || self.buf.len() < least && self.exchange(least)) {
+            return true;
         }
-        let idle = self.tls_end == 0 && self.small_reads == SMALL_READS;
-        if self.buf.is_empty() || (idle && self.buf.len() > INITIAL_SIZE) {
-            self.buf = vec![0; INITIAL_SIZE];
-        }
-        if self.buf.len() - self.tls_end < WANTED_SPACE || self.grow {
+        if self.buf.len() - self.tls_end < record {
             self.compact();
         }
-        let used = self.tls_end;
-        if (self.buf.len() - used < WANTED_SPACE || self.grow) && self.buf.len() < MAX_SIZE {
-            let size = (self.buf.len() * 4).max(used + WANTED_SPACE).min(MAX_SIZE);
-            let mut larger = vec![0; size];
-            larger[..used].copy_from_slice(&self.buf[..used]);
-            self.buf = larger;
+        self.buf.len() >= least
+    }
+
+    /// Gives the buffer back if nothing is in it.
+    pub(crate) fn release(&mut self) {
+        let is_empty = self.plain == self.plain_end && self.tls == self.tls_end;
+        if is_empty && !self.lent && !self.buf.is_empty() {
+            self.give_back();
+            (self.plain, self.plain_end, self.tls, self.tls_end) = (0, 0, 0, 0);
         }
-        self.grow = false;
-        (self.buf.as_ptr() as usize + self.tls_end, self.buf.len() - self.tls_end)
+    }
+
+    /// Gives the buffer back with everything in it.
+    pub(crate) fn clear(&mut self) {
+        (self.plain, self.tls) = (self.plain_end, self.tls_end);
+        self.filled = false;
+        self.release();
+    }
+
+    /// Moves what is there into a buffer of another size. False: there is no memory for it.
+    fn exchange(&mut self, size: usize) -> bool {
+        let mut buf = SPARE.with_borrow_mut(|spare| match spare.len() {
+            len if len >= size && len <= 2 * size => core::mem::take(spare),
+            _ => Vec::new(),
+        });
+        if buf.is_empty() {
+            let Some(zeros) = allocator::zeros(size) else { return false };
+            buf = zeros;
+        }
+        let plain_len = self.plain_end - self.plain;
+        let used = self.used();
+        buf[..plain_len].copy_from_slice(&self.buf[self.plain..self.plain_end]);
+        buf[plain_len..used].copy_from_slice(&self.buf[self.tls..self.tls_end]);
+        self.give_back();
+        self.buf = buf;
+        if self.is_large() {
+            LARGE_ONES.set(LARGE_ONES.get() + 1);
+        }
+        (self.plain, self.plain_end) = (0, plain_len);
+        (self.tls, self.tls_end, self.written_end) = (plain_len, used, used);
+        true
+    }
+
+    fn used(&self) -> usize {
+        (self.plain_end - self.plain) + (self.tls_end - self.tls)
+    }
+
+    fn is_large(&self) -> bool {
+        self.buf.len() > LARGE
+    }
+
+    /// Keeps a large buffer for the next who needs one; what is freed the allocator wipes.
+    fn give_back(&mut self) {
+        if self.is_large() {
+            LARGE_ONES.set(LARGE_ONES.get() - 1);
+        }
+        let mut buf = core::mem::take(&mut self.buf);
+        let written = core::mem::take(&mut self.written_end);
+        SPARE.with_borrow_mut(|spare| {
+            if buf.len() > spare.len() && buf.len() > WAITING {
+                buf[..written].fill(0);
+                *spare = buf;
+            }
+        });
     }
 
     fn compact(&mut self) {
@@ -75,11 +180,30 @@ impl InputBuffer {
     pub(crate) fn received(&mut self, n: usize) {
         let space = self.buf.len() - self.tls_end;
         assert!(n <= space, "more bytes than the space holds");
-        // A read that fills the space means that more is waiting: larger reads are cheaper.
-        self.grow = n == space;
-        self.small_reads =
-            if n < INITIAL_SIZE / 2 { (self.small_reads + 1).min(SMALL_READS) } else { 0 };
+        self.lent = false;
+        self.boundaries.pass(&self.buf[self.tls_end..self.tls_end + n]);
+        self.filled = n == space;
         self.tls_end += n;
+        self.written_end = self.written_end.max(self.tls_end);
+    }
+
+    /// TLS bytes that are there and not dealt with: a record under way, and messages in parts.
+    pub(crate) fn held(&self) -> usize {
+        self.tls_end - self.tls
+    }
+
+    /// Makes the record under way one that rustls refuses, so that it makes the alert.
+    pub(crate) fn spoil(&mut self) {
+        const NO_RECORD: [u8; HEADER] = [0xff, 3, 3, 0, 1];
+        let begun = self.boundaries.begun();
+        let short = HEADER.saturating_sub(begun);
+        if self.buf.len() - self.tls_end < short && !self.make_room(0, true) {
+            return;
+        }
+        let start = self.tls_end - begun;
+        self.tls_end += short;
+        self.written_end = self.written_end.max(self.tls_end);
+        self.buf[start..start + HEADER].copy_from_slice(&NO_RECORD);
     }
 
     /// Where `data`, a part of this buffer, starts.
@@ -106,10 +230,21 @@ impl InputBuffer {
     pub(crate) fn take_plain(&mut self, n: usize) {
         assert!(n <= self.plain_end - self.plain, "more plaintext than there is");
         self.plain += n;
+        // Where reads fill their space, the next one is at hand: keep it.
+        if !self.filled {
+            self.release();
+        }
     }
 
     pub(crate) fn has_tls(&self) -> bool {
         self.tls < self.tls_end
+    }
+}
+
+impl Drop for InputBuffer {
+    fn drop(&mut self) {
+        self.lent = false;
+        self.clear();
     }
 }
 

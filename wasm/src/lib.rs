@@ -19,6 +19,8 @@ mod client;
 mod client_hello;
 mod clock;
 mod credentials;
+mod crl;
+mod der;
 mod engine;
 mod envelope;
 mod error;
@@ -27,19 +29,21 @@ mod input_buffer;
 mod key_log;
 mod one_shot_store;
 mod provider;
+mod record_boundaries;
 mod sealing;
 mod server;
 mod server_connection;
 mod server_credentials;
 mod server_session;
 mod session;
+mod sort;
 mod status;
 mod traffic;
 mod verify;
 
 pub use client::{ClientContext, ClientOptions};
 pub use engine::{Connection, not_after, staging_ptr, staging_size};
-pub use sealing::{open, seal, server_session_chain, server_session_data, server_session_protocol};
+pub use sealing::{open, seal, server_session_chain, server_session_data};
 pub use server::{ServerContext, ServerOptions};
 pub use server_credentials::ServerCredentials;
 
@@ -48,7 +52,7 @@ use wasm_bindgen::prelude::*;
 /// Version of the boundary; the host refuses a wasm file that speaks another.
 #[wasm_bindgen]
 pub fn boundary_version() -> u32 {
-    1
+    2
 }
 
 /// The end of the stack, which grows down from there. Nothing on it is alive while the host runs,

@@ -3,7 +3,7 @@
 use wasm_bindgen::prelude::*;
 
 use crate::certificate;
-use crate::envelope::{self, Binding, Unopened};
+use crate::envelope::{self, Binding, Unopened, Unsealed};
 use crate::error::EngineError;
 use crate::server_session::{ServerSession, StateFields};
 
@@ -25,8 +25,11 @@ pub fn seal(
     binding: &[u8],
     plain: &[u8],
 ) -> Result<Vec<u8>, JsValue> {
-    envelope::seal(ring, &Binding { purpose, fingerprint, binding }, plain)
-        .ok_or_else(|| EngineError::misuse("there is no key to seal under").into())
+    envelope::seal(ring, &Binding { purpose, fingerprint, binding }, plain).map_err(|why| match why
+    {
+        Unsealed::NoKey => EngineError::misuse("there is no key to seal under").into(),
+        Unsealed::NoRandomness => EngineError::random_failed().into(),
+    })
 }
 
 /// Opens what `seal()` made. Throws the reason why it cannot, in the words of `sessionMiss`.
@@ -52,11 +55,4 @@ pub fn server_session_chain(session: &[u8]) -> Vec<u8> {
 #[wasm_bindgen]
 pub fn server_session_data(session: &[u8]) -> Vec<u8> {
     ServerSession::decode(session).map(|session| session.data).unwrap_or_default()
-}
-
-/// The protocol version of an opened ServerSession, 0 if it is none.
-#[wasm_bindgen]
-pub fn server_session_protocol(session: &[u8]) -> u16 {
-    let fields = ServerSession::decode(session).and_then(|s| StateFields::read(&s.state));
-    fields.map_or(0, |fields| fields.protocol)
 }

@@ -13,6 +13,7 @@ use rustls::server::{NoServerSessionStorage, PreferServerOrder, Tls13Tickets};
 use rustls::{RootCertStore, ServerConfig};
 use wasm_bindgen::prelude::*;
 
+use crate::allocator;
 use crate::client_hello::{ClientHello, HelloReader, Parsed};
 use crate::clock::{self, HostClock};
 use crate::engine::{Connection, EarlyData, Sessions};
@@ -20,7 +21,7 @@ use crate::envelope::{self, Binding};
 use crate::error::EngineError;
 use crate::handshake::{Ask, Handshake};
 use crate::key_log::KeyLogLines;
-use crate::provider;
+use crate::provider::{self, Aside, take_fresh};
 use crate::sealing::unopened;
 use crate::server_credentials::ServerCredentials;
 use crate::server_session::{ServerSession, ServerSessions, StateFields, TICKET};
@@ -148,6 +149,7 @@ impl ServerOptions {
                 fingerprint: self.fingerprint,
                 max_age: self.max_age,
                 key_log: self.key_log,
+                checked: Aside::default(),
             }),
         })
     }
@@ -164,6 +166,7 @@ pub(crate) struct Shared {
     pub(crate) fingerprint: Vec<u8>,
     max_age: u64,
     key_log: bool,
+    pub(crate) checked: Aside,
 }
 
 /// What every connection of one set of options shares.
@@ -209,7 +212,10 @@ impl ServerHello {
 #[wasm_bindgen]
 impl ServerContext {
     /// Waits for a ClientHello. With `ask`, the host's own check of a client's chain is awaited.
-    pub fn accept(&self, ask: bool) -> Connection {
+    pub fn accept(&self, ask: bool) -> Result<Connection, JsValue> {
+        if !allocator::has_reserve(allocator::FOR_A_CONNECTION) {
+            return Err(EngineError::out_of_memory().into());
+        }
         let ask = match &self.shared.verifier {
             Some(verifier) if ask => Ask::Client(verifier.clone()),
             _ => Ask::Nobody,
@@ -222,7 +228,8 @@ impl ServerContext {
         let sessions = Sessions::Server(ServerSessions::new(self.shared.max_age));
         let key_log = self.shared.key_log.then(|| Arc::new(KeyLogLines::default()));
         let early = EarlyData::default();
-        Connection::new(Handshake::Hello(hello), ask, sessions, key_log, Vec::new(), early)
+        let handshake = Handshake::Hello(hello);
+        Ok(Connection::new(handshake, ask, sessions, key_log, Vec::new(), early))
     }
 
     /// Opens a ticket: a ServerSession (`server_session.rs`). Throws the reason why it cannot, in
@@ -239,13 +246,27 @@ impl ServerContext {
     }
 
     /// Whether an opened session may be resumed: the empty string, or the reason why not, in the
-    /// words of `missReasons`. Its chain is verified as of now.
-    pub fn check_session(&self, session: &[u8], server_name: &str, now: f64) -> String {
+    /// words of `missReasons`. Its chain is verified as of now. `credentials`: what a full handshake
+    /// would show to this client.
+    pub fn check_session(
+        &self,
+        session: &[u8],
+        server_name: &str,
+        credentials: &ServerCredentials,
+        now: f64,
+    ) -> String {
         clock::set_now(now);
-        self.check(session, server_name).err().unwrap_or_default().into()
+        let checked = self.check(session, server_name, credentials);
+        self.shared.checked.set(session, take_fresh());
+        checked.err().unwrap_or_default().into()
     }
 
-    fn check(&self, session: &[u8], server_name: &str) -> Result<(), &'static str> {
+    fn check(
+        &self,
+        session: &[u8],
+        server_name: &str,
+        credentials: &ServerCredentials,
+    ) -> Result<(), &'static str> {
         let session = ServerSession::decode(session).ok_or("tampered")?;
         let fields = StateFields::read(&session.state).ok_or("tampered")?;
         let now = clock::now().as_secs();
@@ -255,7 +276,9 @@ impl ServerContext {
         if session.expires_at <= now {
             return Err("expired");
         }
-        if fields.server_name.unwrap_or_default() != server_name {
+        if fields.server_name.unwrap_or_default() != server_name
+            || !credentials.stand_for(&session.holder)
+        {
             return Err("other_server");
         }
         if !provider::has_suite(&self.shared.provider, fields.protocol, fields.suite) {

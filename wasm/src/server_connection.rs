@@ -41,6 +41,9 @@ impl Connection {
 
     /// The session that the client may resume: one of those it offered, opened and checked.
     pub fn preload(&mut self, id: &[u8], session: &[u8]) {
+        if let Handshake::Hello(server) = &self.handshake {
+            self.fresh.add(server.shared.checked.take(session));
+        }
         let (Sessions::Server(sessions), Some(session)) =
             (&self.sessions, ServerSession::decode(session))
         else {
@@ -144,7 +147,7 @@ impl Connection {
     /// Refuses the ClientHello with an alert.
     pub fn refuse(&mut self, alert: u8) {
         if let Handshake::Hello(_) = self.handshake {
-            self.output.extend_from_slice(&[21, 3, 3, 0, 2, 2, alert]);
+            self.refuse_with(alert);
             self.fail(EngineError {
                 code: "ERR_TLS_PEER_INCOMPATIBLE",
                 alert: Some(alert),

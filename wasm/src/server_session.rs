@@ -3,9 +3,10 @@
 //!
 //! ```text
 //! struct {
-//!     uint8 format = 1;
+//!     uint8 format = 2;
 //!     uint64 handshake_time;           // seconds since 1970: the full handshake behind it
 //!     uint64 expires_at;               // seconds since 1970
+//!     opaque holder[32];               // whom its certificate stood for (certificate.rs)
 //!     opaque session_data<0..2^16-1>;  // the application's
 //!     opaque state<1..2^24-1>;         // rustls's ServerSessionValue
 //! } ServerSession;
@@ -25,7 +26,7 @@ use crate::certificate;
 use crate::clock;
 use crate::envelope::{self, Binding};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// RFC 8446 §4.6.1: no ticket lives longer, however often it is renewed.
 const MAX_LIFETIME: u64 = 7 * 24 * 60 * 60;
 /// A larger ticket is not sent: some clients and middleboxes drop the hello that offers it.
@@ -37,6 +38,7 @@ const MAX_WAITING: usize = 8;
 pub(crate) struct ServerSession {
     pub(crate) handshake_time: u64,
     pub(crate) expires_at: u64,
+    pub(crate) holder: [u8; 32],
     pub(crate) data: Vec<u8>,
     pub(crate) state: Vec<u8>,
 }
@@ -46,6 +48,7 @@ impl ServerSession {
         let mut bytes = vec![FORMAT];
         bytes.extend_from_slice(&self.handshake_time.to_be_bytes());
         bytes.extend_from_slice(&self.expires_at.to_be_bytes());
+        bytes.extend_from_slice(&self.holder);
         bytes.extend_from_slice(&(self.data.len() as u16).to_be_bytes());
         bytes.extend_from_slice(&self.data);
         bytes.extend_from_slice(&(self.state.len() as u32).to_be_bytes()[1..]);
@@ -61,6 +64,7 @@ impl ServerSession {
         let session = Self {
             handshake_time: reader.uint(8)?,
             expires_at: reader.uint(8)?,
+            holder: *reader.take(32)?.first_chunk()?,
             data: reader.vector(2)?.to_vec(),
             state: reader.vector(3)?.to_vec(),
         };
@@ -156,8 +160,10 @@ pub(crate) struct KeptSession {
 struct Inner {
     keeping: Keeping,
     preloaded: Option<(Vec<u8>, ServerSession)>,
-    /// Of the session that was handed to rustls.
-    original_handshake: Option<u64>,
+    /// Time and certificate of the full handshake behind the session that was handed to rustls.
+    original: Option<(u64, [u8; 32])>,
+    /// Whom the certificate stands for that a full handshake of this connection shows.
+    holder: [u8; 32],
     session_data: Vec<u8>,
     max_age: u64,
     expires_at: u64,
@@ -173,7 +179,8 @@ impl ServerSessions {
         Arc::new(Self(Mutex::new(Inner {
             keeping: Keeping::Off,
             preloaded: None,
-            original_handshake: None,
+            original: None,
+            holder: [0; 32],
             session_data: Vec::new(),
             max_age,
             expires_at: 0,
@@ -196,6 +203,11 @@ impl ServerSessions {
 
     pub(crate) fn set_session_data(&self, data: &[u8]) {
         self.0.lock().unwrap().session_data = data.to_vec();
+    }
+
+    /// The certificate that a full handshake will show.
+    pub(crate) fn set_holder(&self, holder: [u8; 32]) {
+        self.0.lock().unwrap().holder = holder;
     }
 
     /// What rustls will find under `id`, once.
@@ -227,7 +239,7 @@ impl ServerSessions {
     pub(crate) fn forget_preloaded(&self) {
         let mut inner = self.0.lock().unwrap();
         if inner.preloaded.take().is_some() {
-            inner.original_handshake = None;
+            inner.original = None;
             inner.session_data.clear();
         }
     }
@@ -238,25 +250,24 @@ impl ServerSessions {
         if preloaded != id {
             return None;
         }
-        let (state, handshake_time) = (session.state.clone(), session.handshake_time);
-        inner.original_handshake = Some(handshake_time);
+        let state = session.state.clone();
+        inner.original = Some((session.handshake_time, session.holder));
         Some(state)
     }
 }
 
 impl Inner {
-    /// A state with its times: a renewed session is as old as its full handshake. `None`: it
-    /// would be over already.
+    /// A state with its times: a renewed session is as old as its full handshake, and ends when that
+    /// would have ended. `None`: it would be over already.
     fn session(&self, state: Vec<u8>) -> Option<ServerSession> {
         let now = clock::now().as_secs();
-        let handshake_time = self.original_handshake.unwrap_or(now);
+        let (handshake_time, holder) = self.original.unwrap_or((now, self.holder));
         let not_after = StateFields::read(&state)?.not_after();
-        let expires_at = now
-            .saturating_add(self.max_age)
-            .min(handshake_time.saturating_add(MAX_LIFETIME))
-            .min(not_after);
+        let expires_at =
+            handshake_time.saturating_add(self.max_age.min(MAX_LIFETIME)).min(not_after);
         let data = self.session_data.clone();
-        (expires_at > now).then_some(ServerSession { handshake_time, expires_at, data, state })
+        let session = ServerSession { handshake_time, expires_at, holder, data, state };
+        (expires_at > now).then_some(session)
     }
 }
 
@@ -285,6 +296,7 @@ impl StoresServerSessions for ServerSessions {
             return false;
         }
         let Some(session) = inner.session(value) else { return false };
+        inner.expires_at = session.expires_at;
         inner.kept.push_back(KeptSession { lookup_id: key.as_ref().to_vec(), session });
         true
     }
@@ -299,6 +311,10 @@ impl StoresServerSessions for ServerSessions {
 
     fn can_cache(&self) -> bool {
         self.is_stored()
+    }
+
+    fn ticket_lifetime(&self) -> Duration {
+        self.lifetime()
     }
 }
 
@@ -315,7 +331,7 @@ impl TicketProducer for ServerSessions {
             return None;
         };
         let to = Binding { purpose: TICKET, fingerprint, binding: server_name };
-        let ticket = envelope::seal(ring, &to, &session.encode())?;
+        let ticket = envelope::seal(ring, &to, &session.encode()).ok()?;
         if ticket.len() > MAX_TICKET {
             inner.tickets_too_large += 1;
             return None;
@@ -328,7 +344,7 @@ impl TicketProducer for ServerSessions {
         self.find(ticket)
     }
 
-    /// rustls asks after `encrypt()`, for the ticket that it made.
+    /// rustls asks after `encrypt()` or `put()`, for the ticket that it made.
     fn lifetime(&self) -> Duration {
         let left = self.0.lock().unwrap().expires_at.saturating_sub(clock::now().as_secs());
         Duration::from_secs(left)

@@ -19,6 +19,7 @@ use rustls::server::danger::{ClientIdentity, ClientVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{DistinguishedName, Error, RootCertStore};
 
+use crate::crl;
 use crate::provider::CHAIN_ALGORITHMS;
 
 /// What a context asks of a chain.
@@ -43,9 +44,10 @@ pub(crate) struct ChainVerifier {
 impl ChainVerifier {
     pub(crate) fn new(
         roots: Arc<RootCertStore>,
-        options: VerifyOptions,
+        mut options: VerifyOptions,
         provider: &CryptoProvider,
     ) -> Result<Self, String> {
+        crl::newest_first(&mut options.crls);
         let webpki = if options.danger_disable_verification {
             None
         } else {
@@ -139,10 +141,11 @@ pub(crate) struct ClientChainVerifier {
 impl ClientChainVerifier {
     pub(crate) fn new(
         roots: Arc<RootCertStore>,
-        crls: Vec<CertificateRevocationListDer<'static>>,
+        mut crls: Vec<CertificateRevocationListDer<'static>>,
         mandatory: bool,
         provider: &CryptoProvider,
     ) -> Result<Self, String> {
+        crl::newest_first(&mut crls);
         let parsed = crls
             .iter()
             .map(|der| webpki::OwnedCertRevocationList::from_der(der).map(Into::into))

@@ -5,11 +5,12 @@
 
 mod aes_gcm_suites;
 mod chacha20_poly1305;
+mod distrusted;
 mod records;
 mod remembered;
 mod suite_selector;
 
-pub(crate) use remembered::ALL as CHAIN_ALGORITHMS;
+pub(crate) use remembered::{ALL as CHAIN_ALGORITHMS, Aside, Fresh, take_fresh};
 pub(crate) use suite_selector::suite_selector;
 
 use std::borrow::Cow;

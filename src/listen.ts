@@ -28,6 +28,11 @@ import type { ListenAddress, Transport, TransportListener } from "./transport/tr
 
 /** Pause after the system refused to accept, as for want of file descriptors. */
 const ACCEPT_RETRY_MS = 50;
+/**
+ * Connections that are taken in one turn of the event loop where the system does not queue them: more
+ * would push out clients whose ClientHello is there, and was not read yet.
+ */
+const MAX_A_TURN = 256;
 /** How often a listener that is full looks whether a handshake is under way for too long. */
 const LOOK_AGAIN_MS = 250;
 /** How long {@linkcode TlsListener.close} waits for handshakes whose ClientHello is there. */
@@ -120,7 +125,7 @@ export class TlsListener implements AsyncIterable<TlsConn> {
   async #listen(): Promise<ListenAddress> {
     const { hostname, port } = this.#options;
     try {
-      this.#listener = await currentListener()({ hostname, port });
+      this.#listener = await currentListener()({ hostname, port }, () => this.#onRefused());
     } catch (error) {
       throw error instanceof TypeError ? error : transportError(error);
     }
@@ -144,7 +149,10 @@ export class TlsListener implements AsyncIterable<TlsConn> {
 
   async #accept(): Promise<void> {
     const listener = this.#listener!;
-    while (!this.#closed) {
+    for (let taken = 1; !this.#closed; taken++) {
+      if (!listener.systemQueues && taken % MAX_A_TURN === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
       if (listener.systemQueues && this.#isFull && !this.#halfOpen.canEvict(this)) {
         await this.#change();
         continue;
@@ -184,6 +192,11 @@ export class TlsListener implements AsyncIterable<TlsConn> {
 
   #refuse(transport: Transport): void {
     transport.close();
+    this.#onRefused();
+  }
+
+  /** A connection was closed because there are too many. */
+  #onRefused(): void {
     serverContextInternals.counters(this.#options.context).add("refused");
     this.#report(overloaded());
   }

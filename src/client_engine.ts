@@ -14,6 +14,7 @@ import { diagnose } from "./diagnostics.ts";
 import { type EngineConnection, type EngineInstance, now, wrapConnection } from "./engine.ts";
 import { currentEngine, retireEngine } from "./engine_pool.ts";
 import { TlsError } from "./errors.ts";
+import { callQuietly } from "./quiet_callback.ts";
 import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
 import { type Session, sessionInternals } from "./session.ts";
 import { type Offer, prepareOffer, receivedSession, type SessionTarget } from "./session_offer.ts";
@@ -175,11 +176,7 @@ export class ClientEngine {
     const keyLog = clientContextInternals.keyLog(this.#target.context);
     if (keyLog === undefined) return;
     for (let line = this.connection.pollKeyLog(); line; line = this.connection.pollKeyLog()) {
-      try {
-        keyLog(line);
-      } catch {
-        // A log that fails ends no connection.
-      }
+      callQuietly(keyLog, line);
     }
   }
 

@@ -22,6 +22,7 @@ import { type HalfOpen, overloaded } from "./half_open.ts";
 import { HandshakeClock } from "./handshake_clock.ts";
 import { currentListener } from "./listener.ts";
 import { checkFunction, checkInteger, checkKnown, checkString } from "./options.ts";
+import { callQuietly } from "./quiet_callback.ts";
 import { type ServerContext, serverContextInternals } from "./server_context.ts";
 import type { TlsConn } from "./tls_conn.ts";
 import type { ListenAddress, Transport, TransportListener } from "./transport/transport.ts";
@@ -222,11 +223,7 @@ export class TlsListener implements AsyncIterable<TlsConn> {
     const reported = error instanceof Error
       ? error
       : new TlsError("ERR_TLS_TRANSPORT", String(error), { origin: "transport", cause: error });
-    try {
-      this.#onError(reported);
-    } catch {
-      // A callback that throws ends nothing.
-    }
+    callQuietly(this.#onError, reported);
   }
 
   /**

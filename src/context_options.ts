@@ -155,7 +155,7 @@ export function checkPool(given: unknown): Required<PoolResumption> | undefined 
     : given as PoolResumption;
   const known = ["store", "keys", "ticketsPerServer", "maxAge", "timeout", "unlinkable"];
   checkKnown(pool, known, '"resumption"');
-  checkStore("resumption.store", pool.store);
+  const store = checkStore("resumption.store", pool.store);
   if (!(pool.keys instanceof SealingKeys)) badOption("resumption.keys", "SealingKeys", pool.keys);
   const maxAge = checkTimeout("resumption.maxAge", pool.maxAge, HOUR_MS);
   if (maxAge > WEEK_MS) {
@@ -163,7 +163,7 @@ export function checkPool(given: unknown): Required<PoolResumption> | undefined 
   }
   const tickets = pool.ticketsPerServer ?? 4;
   return {
-    store: pool.store,
+    store,
     keys: pool.keys,
     ticketsPerServer: checkInteger("resumption.ticketsPerServer", tickets, 1, 64),
     maxAge,

@@ -237,7 +237,7 @@ function checkResumption(given: ServerContextOptions["resumption"]): Resumption 
     }
     return { mode: "tickets", maxAge, tickets, ticketKeys: given.ticketKeys };
   }
-  checkStore("resumption.store", given.store);
+  const store = checkStore("resumption.store", given.store);
   if (!(given.keys instanceof SealingKeys)) {
     badOption("resumption.keys", "SealingKeys", given.keys);
   }
@@ -245,7 +245,7 @@ function checkResumption(given: ServerContextOptions["resumption"]): Resumption 
     mode: "stateful",
     maxAge,
     tickets,
-    store: given.store,
+    store,
     keys: given.keys,
     timeout: checkTimeout("resumption.timeout", given.timeout, 250),
     memory: checkInteger("resumption.memory", given.memory ?? 1000, 0, 1_000_000),

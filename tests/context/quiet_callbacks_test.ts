@@ -35,7 +35,7 @@ for (const [how, fail] of Object.entries(FAILURES)) {
     let told = 0;
     const callback = () => {
       told++;
-      fail();
+      return fail();
     };
     const server = new ServerContext({
       ...serverCert("ec_p256"),

@@ -15,6 +15,7 @@ import { type EngineConnection, type EngineInstance, now, wrapConnection } from 
 import { currentEngine, retireEngine } from "./engine_pool.ts";
 import { TlsError } from "./errors.ts";
 import { checkNetworkPartition } from "./network_partition.ts";
+import { callQuietly } from "./quiet_callback.ts";
 import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
 import { type Session, sessionInternals } from "./session.ts";
 import { type Offer, prepareOffer, receivedSession, type SessionTarget } from "./session_offer.ts";
@@ -180,11 +181,7 @@ export class ClientEngine {
     const keyLog = clientContextInternals.keyLog(this.#target.context);
     if (keyLog === undefined) return;
     for (let line = this.connection.pollKeyLog(); line; line = this.connection.pollKeyLog()) {
-      try {
-        keyLog(line);
-      } catch {
-        // A log that fails ends no connection.
-      }
+      callQuietly(keyLog, line);
     }
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { SessionMiss } from "./handshake_info.ts";
+import { callQuietly } from "./quiet_callback.ts";
 
 /** What a context tells its `onDiagnostic` callback. */
 export type DiagnosticEvent =
@@ -24,11 +25,7 @@ export type DiagnosticEvent =
 /** The callback of both contexts. */
 export type OnDiagnostic = (event: DiagnosticEvent) => void;
 
-/** Calls back, if anybody asked; what the callback throws ends nothing. */
+/** Calls back, if anybody asked; what the callback throws, or rejects with, ends nothing. */
 export function diagnose(callback: OnDiagnostic | undefined, event: DiagnosticEvent): void {
-  try {
-    callback?.(event);
-  } catch {
-    // Diagnostics never change what happens.
-  }
+  callQuietly(callback, event);
 }

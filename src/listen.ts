@@ -22,6 +22,7 @@ import { type HalfOpen, overloaded } from "./half_open.ts";
 import { HandshakeClock } from "./handshake_clock.ts";
 import { currentListener } from "./listener.ts";
 import { checkFunction, checkInteger } from "./options.ts";
+import { callQuietly } from "./quiet_callback.ts";
 import { type KnownOptions, readOptions } from "./read_options.ts";
 import { type ServerContext, serverContextInternals } from "./server_context.ts";
 import { listenAddress } from "./server_name.ts";
@@ -30,6 +31,11 @@ import type { ListenAddress, Transport, TransportListener } from "./transport/tr
 
 /** Pause after the system refused to accept, as for want of file descriptors. */
 const ACCEPT_RETRY_MS = 50;
+/**
+ * Connections that are taken in one turn of the event loop where the system does not queue them: more
+ * would push out clients whose ClientHello is there, and was not read yet.
+ */
+const MAX_A_TURN = 256;
 /** How often a listener that is full looks whether a handshake is under way for too long. */
 const LOOK_AGAIN_MS = 250;
 /** How long {@linkcode TlsListener.close} waits for handshakes whose ClientHello is there. */
@@ -114,7 +120,7 @@ export class TlsListener implements AsyncIterable<TlsConn> {
   async #listen(): Promise<ListenAddress> {
     const { hostname, port } = this.#options;
     try {
-      this.#listener = await currentListener()({ hostname, port });
+      this.#listener = await currentListener()({ hostname, port }, () => this.#onRefused());
     } catch (error) {
       throw error instanceof TypeError ? error : transportError(error);
     }
@@ -138,7 +144,10 @@ export class TlsListener implements AsyncIterable<TlsConn> {
 
   async #accept(): Promise<void> {
     const listener = this.#listener!;
-    while (!this.#closed) {
+    for (let taken = 1; !this.#closed; taken++) {
+      if (!listener.systemQueues && taken % MAX_A_TURN === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
       if (listener.systemQueues && this.#isFull && !this.#halfOpen.canEvict(this)) {
         await this.#change();
         continue;
@@ -178,6 +187,11 @@ export class TlsListener implements AsyncIterable<TlsConn> {
 
   #refuse(transport: Transport): void {
     transport.close();
+    this.#onRefused();
+  }
+
+  /** A connection was closed because there are too many. */
+  #onRefused(): void {
     serverContextInternals.counters(this.#options.context).add("refused");
     this.#report(overloaded());
   }
@@ -203,11 +217,7 @@ export class TlsListener implements AsyncIterable<TlsConn> {
     const reported = error instanceof Error
       ? error
       : new TlsError("ERR_TLS_TRANSPORT", String(error), { origin: "transport", cause: error });
-    try {
-      this.#onError(reported);
-    } catch {
-      // A callback that throws ends nothing.
-    }
+    callQuietly(this.#onError, reported);
   }
 
   /**

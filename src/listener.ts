@@ -6,8 +6,11 @@
 
 import type { ListenAddress, TransportListener } from "./transport/transport.ts";
 
-/** Begins to listen. */
-export type Listen = (address: ListenAddress) => Promise<TransportListener>;
+/** Begins to listen. `onRefused` is called for each connection that is closed instead of accepted. */
+export type Listen = (
+  address: ListenAddress,
+  onRefused: () => void,
+) => Promise<TransportListener>;
 
 let provided: Listen | undefined;
 

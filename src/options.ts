@@ -22,7 +22,6 @@ import { utf8 } from "./bytes.ts";
 import { badOption, type Naming, quoted, reading, typeOf } from "./option_errors.ts";
 
 export { badOption } from "./option_errors.ts";
-export { checkKnown } from "./read_options.ts";
 
 /** A list has so many items at most: no program names more, and the length of a Proxy has no end. */
 export const MAX_ITEMS = 10_000;
@@ -112,6 +111,12 @@ export function checkSignal(name: string, value: unknown): AbortSignal | undefin
   );
   if (!isSignal) badOption(name, "an AbortSignal", value);
   return value as AbortSignal;
+}
+
+/** Whether a value has these methods, such as what a store is made over. */
+export function hasMethods(subject: string, value: unknown, ...methods: string[]): boolean {
+  const given = value as Record<string, unknown> | null | undefined;
+  return reading(subject, () => methods.every((name) => typeof given?.[name] === "function"));
 }
 
 /** An integer within bounds. */

@@ -128,13 +128,6 @@ function readOne(layers: Layers, name: string, placement: Placement, full: strin
   );
 }
 
-/** Throws unless every name that is visible is known. */
-function checkNames(layers: Layers, known: readonly string[], what: string, subject: string): void {
-  for (const name of visibleNames(layers, subject)) {
-    if (!known.includes(name)) throw new TypeError(`Option ${quoted(name)} is unknown to ${what}`);
-  }
-}
-
 /**
  * Reads the known options of an object.
  *
@@ -151,17 +144,15 @@ export function readOptions<Known extends Readonly<Record<string, Placement>>>(
 ): Read<Known> {
   const subject = path === "" ? what : `Option ${what}`;
   const layers = layersOf(options, subject);
-  checkNames(layers, Object.keys(known), what, subject);
+  for (const name of visibleNames(layers, subject)) {
+    if (Object.hasOwn(known, name)) continue;
+    throw new TypeError(`Option ${quoted(name)} is unknown to ${what}`);
+  }
   const read = Object.create(null);
   for (const [name, placement] of Object.entries(known)) {
     read[name] = readOne(layers, name, placement, `${path}${name}`);
   }
   return read;
-}
-
-/** Throws unless `options` is an object with no other names than `known`. It reads no value. */
-export function checkKnown(options: unknown, known: readonly string[], what: string): void {
-  checkNames(layersOf(options, what), known, what, what);
 }
 
 /**

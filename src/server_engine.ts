@@ -32,6 +32,7 @@ import { diagnose } from "./diagnostics.ts";
 import { TlsError } from "./errors.ts";
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
 import { bytesOf } from "./options.ts";
+import { callQuietly } from "./quiet_callback.ts";
 import { cipherSuiteName, groupName, protocolName } from "./registry.ts";
 import { type ServerContext, serverContextInternals } from "./server_context.ts";
 import type { Found } from "./server_sessions.ts";
@@ -282,11 +283,7 @@ export class ServerEngine {
     const { keyLog } = serverContextInternals.callbacks(this.#context);
     if (keyLog === undefined) return;
     for (let line = this.connection.pollKeyLog(); line; line = this.connection.pollKeyLog()) {
-      try {
-        keyLog(line);
-      } catch {
-        // A log that fails ends no connection.
-      }
+      callQuietly(keyLog, line);
     }
   }
 

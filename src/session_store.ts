@@ -28,9 +28,15 @@ export interface SessionStoreCapabilities {
 
 /** How a value is to be kept. */
 export interface PutOptions {
-  /** When it may go, in milliseconds since 1970. */
+  /**
+   * When it may go, in milliseconds since 1970. A store refuses what is no time: a value without an
+   * end would stay for ever.
+   */
   expiresAt: number;
-  /** How many values the partition may hold; the oldest goes first. */
+  /**
+   * How many values the partition may hold, 1 or more; the oldest goes first. The stores of this
+   * library hold 1,024 at most.
+   */
   limit: number;
 }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { callQuietly } from "./quiet_callback.ts";
+
 /**
  * Why a ring in the store is not taken. Nothing of it is used, and what was seen before goes on.
  *
@@ -51,10 +53,5 @@ export type OnTicketKeyEvent = (event: TicketKeyEvent) => void;
 
 /** Calls back, if anybody asked; what the callback throws, or rejects with, ends nothing. */
 export function tell(callback: OnTicketKeyEvent | undefined, event: TicketKeyEvent): void {
-  try {
-    const said: unknown = callback?.(event);
-    if (said !== undefined) Promise.resolve(said).catch(() => {});
-  } catch {
-    // Diagnostics never change what happens.
-  }
+  callQuietly(callback, event);
 }

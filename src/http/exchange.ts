@@ -17,9 +17,13 @@ import type { Link } from "./link.ts";
 import type { Limits } from "./options.ts";
 import { headOf, type PreparedRequest } from "./request.ts";
 import { HeadReader, type ResponseHead } from "./response_head.ts";
+import { nextPiece, writeAll } from "./sending.ts";
+import { turn } from "./turn.ts";
 
 /** How long an answer may still come, after a write failed. */
 const LAST_WORDS_MS = 1_000;
+/** Where both the source and the connection never make anybody wait, the event loop turns so often. */
+const TURN_MS = 50;
 /** `Response` takes no body with these. */
 const WITHOUT_BODY = new Set([204, 205, 304]);
 /** Errors of a connection that say that it is gone, not that somebody did something wrong. */
@@ -82,7 +86,7 @@ export class Exchange {
   }
 
   async #prepare(): Promise<void> {
-    await this.#link.open();
+    await this.#link.open(this.#limits.headTimeout, this.#stop.signal);
     // Before the body is touched: it can then be sent on another connection.
     if (!this.#over) this.#link.checkQuiet();
     await this.#request.body.measure(this.#limits.maxBufferedBody);
@@ -91,18 +95,27 @@ export class Exchange {
 
   async #send(): Promise<boolean> {
     const { body } = this.#request;
+    const { idleTimeout } = this.#limits;
+    const { signal } = this.#stop;
+    const pieces = body.pieces(headOf(this.#request));
+    let turned = performance.now();
     try {
-      for await (const piece of body.pieces(headOf(this.#request))) {
+      for (;;) {
+        const piece = await nextPiece(pieces, idleTimeout, signal, () => this.#headed);
+        if (piece === null) break;
         if (this.#over || this.#sendingStopped) return false;
         try {
-          await this.#write(piece);
+          await writeAll(this.#link.conn, piece, idleTimeout, signal);
         } catch (error) {
           this.#afterFailedWrite(error);
           return false;
         }
+        if (performance.now() - turned < TURN_MS) continue;
+        await turn(signal);
+        turned = performance.now();
       }
     } catch (error) {
-      // The source of the body failed.
+      // The source of the body failed, or gave nothing in its time.
       this.#fail(error);
       return false;
     }
@@ -112,19 +125,6 @@ export class Exchange {
       () => late("headTimeout", "The server sent no response", this.#limits.headTimeout),
     );
     return true;
-  }
-
-  async #write(bytes: Uint8Array): Promise<void> {
-    const { idleTimeout } = this.#limits;
-    using limit = deadline(
-      idleTimeout,
-      this.#stop.signal,
-      () => late("idleTimeout", "The connection took no bytes", idleTimeout),
-    );
-    while (bytes.length > 0) {
-      const n = await limit.race(Promise.resolve(this.#link.conn.write(bytes)));
-      bytes = bytes.subarray(typeof n === "number" ? n : bytes.length);
-    }
   }
 
   /** A server may answer and close without reading all: its answer is worth a moment. */

@@ -26,8 +26,9 @@ import { prepare } from "./request.ts";
  *   and their like) are left out; `connection: close` and a true `content-length` count. Nothing is
  *   added but the framing, and the Content-Type of a body that has one.
  * - A body whose length is known, or that ends within `maxBufferedBody` bytes and 50 ms, is sent with
- *   Content-Length, another one in chunks. An answer of 300 or above that comes before all is sent
- *   stops the body.
+ *   Content-Length, another one in chunks: those of the stream, of which the small ones that are
+ *   there already go out in one write. An answer of 300 or above that comes before all is sent stops
+ *   the body.
  * - A body without a length is complete only when the connection ends in order. A body that is cut
  *   off fails with `ERR_TLS_TRUNCATED`, or, where the connection ends in order before the body does,
  *   with `ERR_HTTP_TRUNCATED`.

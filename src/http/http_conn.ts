@@ -12,10 +12,11 @@
 export interface HttpConn {
   /**
    * Reads bytes; how many, or `null` at the end. The end completes a body that has no length, so it
-   * must be one that nobody on the way can make: for a `TlsConn`, close_notify.
+   * must be one that nobody on the way can make: for a `TlsConn`, close_notify. 0 is no progress, and
+   * an error where it comes again and again.
    */
   read(into: Uint8Array): Promise<number | null>;
-  /** Sends bytes; how many, if not all of them. Waits until they are taken. */
+  /** Sends bytes; how many, if not all of them. Waits until they are taken. 0 is no progress. */
   write(bytes: Uint8Array): Promise<number | void>;
   /** Ends the connection, and with it reads and writes under way. */
   close(): unknown;

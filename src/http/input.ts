@@ -2,14 +2,18 @@
  * What a connection received and nobody took yet.
  *
  * Rules: one read is under way at most, and only while the buffer is empty: memory is bounded, and
- * what is not asked for stays with the peer. Errors are kept, not thrown.
+ * what is not asked for stays with the peer. Errors are kept, not thrown. A connection is not taken
+ * at its word for how much it read.
  *
  * @module
  */
 
 import type { HttpConn } from "./http_conn.ts";
+import { turn } from "./turn.ts";
 
 const BUFFER_BYTES = 32 * 1024;
+/** Reads without a byte, one after the other: no connection has a reason for more. */
+const MAX_EMPTY_READS = 64;
 
 /** The receiving side of one connection. */
 export class Input {
@@ -51,7 +55,7 @@ export class Input {
 
   async #fill(): Promise<void> {
     try {
-      const n = await this.#conn.read(this.#buffer);
+      const n = await this.#readSome();
       if (n === null) this.ended = true;
       else [this.#start, this.#end] = [0, n];
     } catch (error) {
@@ -59,5 +63,22 @@ export class Input {
     } finally {
       this.#filling = undefined;
     }
+  }
+
+  /** Reads until bytes come: a read without any is no progress, and must not look like some. */
+  async #readSome(): Promise<number | null> {
+    for (let empty = 0; empty < MAX_EMPTY_READS; empty++) {
+      const n = await this.#conn.read(this.#buffer);
+      if (n === null) return null;
+      if (!Number.isInteger(n) || n < 0 || n > this.#buffer.length) {
+        throw new TypeError(
+          `The connection's read() must say how many of ${this.#buffer.length} bytes it read, ` +
+            `got ${n}`,
+        );
+      }
+      if (n > 0) return n;
+      await turn();
+    }
+    throw new Error(`The connection's read() gave no byte ${MAX_EMPTY_READS} times`);
   }
 }

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { HttpError } from "./errors.ts";
+import { deadline } from "../deadline.ts";
+import { HttpError, late } from "./errors.ts";
 import type { HttpConn } from "./http_conn.ts";
 import { Input } from "./input.ts";
 
@@ -70,10 +71,13 @@ export class Link {
     this.#state = "busy";
   }
 
-  /** Before the first request: is it HTTP/1.1 that was agreed on? Then begins to listen. */
-  async open(): Promise<void> {
+  /**
+   * Before the first request: is it HTTP/1.1 that was agreed on? Then begins to listen. The
+   * handshake has `headTimeout` to end.
+   */
+  async open(headTimeout: number, stop: AbortSignal): Promise<void> {
     if (this.#opened) return;
-    const protocol = (await this.#handshake())?.alpnProtocol;
+    const protocol = (await this.#handshake(headTimeout, stop))?.alpnProtocol;
     if (protocol && protocol !== "http/1.1") {
       this.retire(`its protocol is "${protocol}"`);
       throw new HttpError(
@@ -85,11 +89,18 @@ export class Link {
     this.input.fill();
   }
 
-  async #handshake(): Promise<{ alpnProtocol?: string | null } | undefined> {
+  async #handshake(
+    headTimeout: number,
+    stop: AbortSignal,
+  ): Promise<{ alpnProtocol?: string | null } | undefined> {
+    const over = late("headTimeout", "The handshake did not end", headTimeout);
+    using limit = deadline(headTimeout, stop, () => over);
     try {
-      return await this.conn.handshake?.();
+      return await limit.race((async () => await this.conn.handshake?.())());
     } catch (error) {
-      this.retire("its handshake failed", error);
+      // Who waits for it still, waits with a connection that is closed.
+      if (error === over) this.end("its handshake did not end", error);
+      else this.retire("its handshake failed", error);
       throw error;
     }
   }

@@ -38,11 +38,15 @@ export interface FetchOverOptions {
    * Content-Length can be sent. A longer or slower one is sent in chunks. Default: 65,536.
    */
   maxBufferedBody?: number;
-  /** From the end of the request to the end of the response's head, in ms. Default: 60,000. */
+  /**
+   * From the end of the request to the end of the response's head, and before the first request for
+   * the connection's handshake, in ms. Default: 60,000.
+   */
   headTimeout?: number;
   /**
-   * For the next bytes of a response's body, while somebody reads it, and for the connection to take
-   * bytes of the request, in ms. Default: 60,000.
+   * For the next bytes of a response's body, while somebody reads it; for the connection to take
+   * bytes of the request; and, until the response is there, for a stream to give the next bytes of
+   * the request's body; in ms. Chunks without bytes do not count. Default: 60,000.
    */
   idleTimeout?: number;
 }

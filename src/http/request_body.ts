@@ -1,8 +1,8 @@
 /**
  * A request's body: where its bytes come from, and how they are framed (RFC 9112 §6).
  *
- * Rules: a body of known length is sent with Content-Length, another one in chunks. A stream is read
- * one chunk ahead at most, and its end is never made up: what is cancelled stays incomplete.
+ * Rules: a body of known length is sent with Content-Length, another one in chunks. Its end is never
+ * made up: what is cancelled stays incomplete.
  *
  * @module
  */
@@ -10,42 +10,43 @@
 import { deadline } from "../deadline.ts";
 import { badOption, reading } from "../option_errors.ts";
 import { bufferSourceBytes } from "../options.ts";
+import { BodySource, type Gathered } from "./body_source.ts";
 import { HttpError } from "./errors.ts";
 
 /** How long a stream may take to end for its length to be known. */
 const MEASURE_MS = 50;
 /** What is written at once. */
 const PIECE_BYTES = 64 * 1024;
+/** Of the size of a chunk, which is a piece or a small one. */
+const MAX_HEX_DIGITS = 5;
 const EMPTY = new Uint8Array(0);
 const LAST_CHUNK = Uint8Array.of(0x30, 13, 10, 13, 10);
-
-type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 /** One body, sent once. */
 export class RequestBody {
   /** Of the Content-Type that goes with it; `null`: none. */
   readonly type: string | null;
   readonly #absent: boolean;
+  /** What is to be sent before anything of the source. */
   #buffered: Uint8Array[];
-  #open: (() => Reader) | null;
-  #reader: Reader | null = null;
-  #reading: Promise<ReadableStreamReadResult<Uint8Array>> | undefined;
+  /** `null`: there is none, or all of it is buffered. */
+  #source: BodySource | null;
   #length: number | null;
   #cancelled = false;
   /** All of the message is handed over to be written. */
   exhausted = false;
 
   private constructor(
-    { bytes, open = null, length, type = null, absent = false }: {
+    { bytes, source = null, length, type = null, absent = false }: {
       bytes?: Uint8Array;
-      open?: (() => Reader) | null;
+      source?: BodySource | null;
       length: number | null;
       type?: string | null;
       absent?: boolean;
     },
   ) {
     this.#buffered = bytes === undefined || bytes.length === 0 ? [] : [bytes];
-    this.#open = open;
+    this.#source = source;
     this.#length = length;
     this.type = type;
     this.#absent = absent;
@@ -110,7 +111,7 @@ export class RequestBody {
     type: string | null = null,
   ): RequestBody {
     if (stream.locked) throw new TypeError("The request's body is locked");
-    return new RequestBody({ open: () => stream.getReader(), length, type: type || null });
+    return new RequestBody({ source: new BodySource(stream), length, type: type || null });
   }
 
   /** What says the framing: a field's line, or `none`. */
@@ -132,21 +133,24 @@ export class RequestBody {
 
   /** Reads a stream for a short time and no more than `limit` bytes, for its length. */
   async measure(limit: number): Promise<void> {
-    if (this.#length !== null || this.#open === null || limit === 0) return;
+    const source = this.#source;
+    if (this.#length !== null || source === null || limit === 0) return;
     const over = Symbol();
     using patience = deadline(MEASURE_MS, undefined, () => over);
+    // A source that never makes anybody wait lets no timer run.
+    const until = performance.now() + MEASURE_MS;
     let length = 0;
     try {
-      while (length <= limit) {
-        const bytes = await patience.race(this.#peek());
-        if (bytes === null) {
+      while (length <= limit && performance.now() < until) {
+        const next = await patience.race(source.next(limit + 1 - length));
+        if (next === null) {
           this.#length = length;
-          this.#open = null;
+          this.#source = null;
           return;
         }
-        this.#reading = undefined;
-        this.#buffered.push(bytes);
-        length += bytes.length;
+        source.taken();
+        this.#buffered.push(next.bytes);
+        length += next.bytes.length;
       }
     } catch (error) {
       if (error !== over) throw error;
@@ -160,7 +164,8 @@ export class RequestBody {
     const ready = join(this.#buffered);
     this.#buffered = [];
     sent += ready.length;
-    const closed = this.#open === null;
+    const source = this.#source;
+    const closed = source === null;
     this.exhausted = closed && ready.length <= PIECE_BYTES;
     if (ready.length <= PIECE_BYTES) {
       yield join([head, chunked ? chunk(ready) : ready]);
@@ -173,11 +178,16 @@ export class RequestBody {
       }
     }
     if (closed) return;
-    for (let bytes; (bytes = await this.#next(sent)) !== null;) {
-      this.#reading = undefined;
+    for (let next; (next = await this.#next(source, sent)) !== null;) {
+      source.taken();
+      const { bytes, lengths } = next;
       sent += bytes.length;
       if (this.#length !== null && sent > this.#length) throw this.#mismatch(sent);
       const last = sent === this.#length;
+      if (chunked && lengths.length > 1) {
+        yield chunks(next);
+        continue;
+      }
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         const piece = bytes.subarray(at, at + PIECE_BYTES);
         this.exhausted = last && at + PIECE_BYTES >= bytes.length;
@@ -192,45 +202,28 @@ export class RequestBody {
 
   /** Nothing was sent: a source that was not read from stays the caller's, to be sent elsewhere. */
   leave(reason: unknown): void {
-    if (this.#reader !== null) this.cancel(reason);
+    if (this.#source?.begun) this.cancel(reason);
   }
 
   /** Nothing more is read of it, and its source is told. */
   cancel(reason: unknown): void {
     if (this.exhausted || this.#cancelled) return;
     this.#cancelled = true;
-    try {
-      const reader = this.#reader ?? this.#open?.();
-      reader?.cancel(reason).catch(() => {});
-    } catch {
-      // Somebody else has it by now.
-    }
+    this.#source?.cancel(reason);
   }
 
   /** What is to be sent next; `null` at the end, or where all is sent and nothing comes soon. */
-  async #next(sent: number): Promise<Uint8Array | null> {
-    if (sent !== this.#length) return await this.#peek();
+  async #next(source: BodySource, sent: number): Promise<Gathered | null> {
+    if (sent !== this.#length) return await source.next(PIECE_BYTES);
     const over = Symbol();
     using patience = deadline(MEASURE_MS, undefined, () => over);
     try {
-      return await patience.race(this.#peek());
+      return await patience.race(source.next(1));
     } catch (error) {
       if (error !== over) throw error;
-      this.#reader?.cancel(new Error("The request has its length")).catch(() => {});
+      source.cancel(new Error("The request has its length"));
       return null;
     }
-  }
-
-  /** The next bytes of the stream, which stay the next ones; `null` at the end. */
-  async #peek(): Promise<Uint8Array | null> {
-    if (this.#cancelled) return null;
-    this.#reader ??= this.#open!();
-    const { done, value } = await (this.#reading ??= this.#reader.read());
-    if (done || this.#cancelled) return null;
-    if (!(value instanceof Uint8Array)) {
-      throw new TypeError(`A request's body must be a stream of Uint8Array, got ${typeof value}`);
-    }
-    return value;
   }
 
   #mismatch(sent: number): HttpError {
@@ -242,10 +235,31 @@ export class RequestBody {
   }
 }
 
+/** One chunk (RFC 9112 §7.1); nothing, for no bytes: that would be the last one. */
 function chunk(bytes: Uint8Array): Uint8Array {
-  if (bytes.length === 0) return EMPTY;
-  const size = new TextEncoder().encode(`${bytes.length.toString(16)}\r\n`);
-  return join([size, bytes, Uint8Array.of(13, 10)]);
+  return bytes.length === 0 ? EMPTY : chunks({ bytes, lengths: [bytes.length] });
+}
+
+/** Chunks as the source gave them, but for those without bytes. */
+function chunks({ bytes, lengths }: Gathered): Uint8Array {
+  const framing = lengths.length * (MAX_HEX_DIGITS + 4);
+  const framed = new Uint8Array(bytes.length + framing);
+  let from = 0;
+  let to = 0;
+  for (const length of lengths) {
+    if (length === 0) continue;
+    for (const digit of length.toString(16)) framed[to++] = digit.charCodeAt(0);
+    to = lineBreak(framed, to);
+    framed.set(bytes.subarray(from, from += length), to);
+    to = lineBreak(framed, to + length);
+  }
+  return framed.subarray(0, to);
+}
+
+function lineBreak(bytes: Uint8Array, at: number): number {
+  bytes[at] = 13;
+  bytes[at + 1] = 10;
+  return at + 2;
 }
 
 function join(parts: Uint8Array[]): Uint8Array {

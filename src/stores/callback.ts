@@ -1,12 +1,16 @@
 /**
  * Stores made of what a program has already: three callbacks, or something like a `Map`.
  *
- * Neither says that a value goes to one caller only, so neither is trusted with that.
+ * Neither says that a value goes to one caller only, so neither is trusted with that. What a lookup
+ * gives is checked: a `take` removes what is no value, and both say what is wrong with it.
  *
  * @module
  */
 
-import type { SessionStore } from "../session_store.ts";
+import { hasMethods } from "../options.ts";
+import type { PutOptions, SessionStore } from "../session_store.ts";
+import { isValue, MAX_VALUE_BYTES } from "./bounds.ts";
+import { checkPartition, checkPut } from "./put_options.ts";
 
 /** The callbacks of {@linkcode callbackStore}; each may be asynchronous. */
 export interface SessionCallbacks {
@@ -28,14 +32,13 @@ export interface MapLike {
   delete(key: string): unknown;
 }
 
-function isMapLike(source: SessionCallbacks | MapLike): source is MapLike {
-  return typeof (source as MapLike).get === "function" &&
-    typeof (source as MapLike).set === "function";
-}
-
-/** A `Map` keeps and returns the very object; and `slice()` of a Buffer is no copy. */
-function copy(value: Uint8Array): Uint8Array {
-  return new Uint8Array(value);
+/** A copy, as a `Map` keeps and returns the very object; and `slice()` of a Buffer is none. */
+function copyOf(given: unknown): Uint8Array | null {
+  if (given === null || given === undefined) return null;
+  if (!isValue(given)) {
+    throw new Error(`A lookup must give a Uint8Array of ${MAX_VALUE_BYTES} bytes at most, or null`);
+  }
+  return new Uint8Array(given);
 }
 
 /**
@@ -44,6 +47,8 @@ function copy(value: Uint8Array): Uint8Array {
  *
  * `take` is a lookup and a removal: two processes may get the same value between them, so early
  * data is off, and clients may offer a ticket twice.
+ *
+ * @throws {TypeError} on what has neither the callbacks nor the methods of a `Map`.
  *
  * @example
  * ```ts
@@ -55,35 +60,40 @@ function copy(value: Uint8Array): Uint8Array {
  * ```
  */
 export function callbackStore(source: SessionCallbacks | MapLike): SessionStore {
-  const callbacks: SessionCallbacks = isMapLike(source)
+  const argument = 'Argument "source"';
+  const isMap = hasMethods(argument, source, "get", "set");
+  for (const name of isMap ? ["delete"] : ["lookup", "store", "remove"]) {
+    if (hasMethods(argument, source, name)) continue;
+    throw new TypeError(`${argument} must be a Map or have a function "${name}"`);
+  }
+  const map = source as MapLike;
+  const callbacks: SessionCallbacks = isMap
     ? {
-      lookup: (id) => source.get(id),
-      store: (id, bytes) => source.set(id, bytes),
-      remove: (id) => source.delete(id),
+      lookup: (id) => map.get(id),
+      store: (id, bytes) => map.set(id, bytes),
+      remove: (id) => map.delete(id),
     }
-    : source;
-  for (const name of ["lookup", "store", "remove"] as const) {
-    if (typeof callbacks?.[name] !== "function") {
-      throw new TypeError(`Argument "source" must be a Map or have a function "${name}"`);
-    }
-  }
-  async function lookup(id: string): Promise<Uint8Array | null> {
-    const value = await callbacks.lookup(id) ?? null;
-    return value instanceof Uint8Array ? copy(value) : value;
-  }
+    : source as SessionCallbacks;
   return {
-    capabilities: { atomicTake: false, consistency: "eventual" },
-    async put(partition, value, { expiresAt }) {
-      await callbacks.store(partition, copy(value), expiresAt);
+    capabilities: { atomicTake: false, consistency: "eventual", maxValueBytes: MAX_VALUE_BYTES },
+    async put(partition: string, given: Uint8Array, options: PutOptions) {
+      const { value, expiresAt } = checkPut(partition, given, options);
+      await callbacks.store(partition, value, expiresAt);
     },
     async take(partition) {
-      const value = await lookup(partition);
-      if (value !== null) await callbacks.remove(partition);
-      return value;
+      const given = await callbacks.lookup(checkPartition(partition)) ?? null;
+      try {
+        return copyOf(given);
+      } finally {
+        // What is no value goes, too: else it would be in the way for ever.
+        if (given !== null) await callbacks.remove(partition);
+      }
     },
-    peek: lookup,
+    async peek(partition) {
+      return copyOf(await callbacks.lookup(checkPartition(partition)));
+    },
     async delete(partition) {
-      await callbacks.remove(partition);
+      await callbacks.remove(checkPartition(partition));
     },
   };
 }

@@ -8,18 +8,30 @@
  * Values expire by `expireIn`, which Deno KV carries out late; so the time is kept beside the
  * value and checked.
  *
+ * Rules: what lies under the prefix belongs to the store, whoever wrote it: what cannot be used is
+ * removed when it is met. A partition is read page by page, and no further than needed.
+ *
  * @module
  */
 
+import { badOption } from "../option_errors.ts";
+import { checkList, checkString, checkText, hasMethods } from "../options.ts";
+import { type KnownOptions, readOptions } from "../read_options.ts";
 import type { PutOptions, SessionStore } from "../session_store.ts";
-import { whileLocked } from "./locked.ts";
+import { isValue, lives, MAX_PASSED_OVER, MAX_VALUES } from "./bounds.ts";
+import { patience, whileLocked } from "./locked.ts";
+import { checkPartition, checkPut } from "./put_options.ts";
 import { sequence } from "./sequence.ts";
 
 /** Options of {@linkcode denoKvStore}. */
 export interface DenoKvStoreOptions {
-  /** What keys start with; `["reprise"]` by default. */
+  /**
+   * What keys start with, `["reprise"]` by default: 1 to 8 strings, of 512 bytes of UTF-8 together.
+   */
   prefix?: readonly string[];
 }
+
+const OPTIONS = { prefix: "anywhere" } as const satisfies KnownOptions<DenoKvStoreOptions>;
 
 interface Entry {
   value: Uint8Array;
@@ -30,6 +42,11 @@ interface Entry {
 const MAX_VALUE_BYTES = 65_000;
 /** Takers who lost a race try again; each time another one wins, so only a crowd reaches this. */
 const MAX_LOST = 256;
+/** Entries that are read at once: 1 MiB, if they are as large as can be. */
+const PAGE = 16;
+/** A key of Deno KV has 2,048 bytes at most, of which the rest of ours takes some 150. */
+const MAX_PREFIX_PARTS = 8;
+const MAX_PREFIX_BYTES = 512;
 
 /** A key: `Deno.KvKey`. */
 export type DenoKvKey = readonly (Uint8Array | string | number | bigint | boolean | symbol)[];
@@ -54,14 +71,29 @@ export interface DenoKv {
   delete(key: DenoKvKey): Promise<void>;
   /** Values by key, in the order of the keys. */
   list<T>(
-    selector: { prefix: DenoKvKey },
+    selector: { prefix: DenoKvKey; end?: DenoKvKey },
     options?: { reverse?: boolean; limit?: number },
   ): AsyncIterable<{ key: DenoKvKey; value: T; versionstamp: string }>;
 }
 
 /** Whether it may be handed out; what others wrote under the prefix may not. */
-function lives(entry: Partial<Entry> | null): entry is Entry {
-  return entry?.value instanceof Uint8Array && entry.expiresAt! > Date.now();
+function isUsable(entry: unknown): entry is Entry {
+  const { value, expiresAt } = (entry ?? {}) as Partial<Entry>;
+  return isValue(value, MAX_VALUE_BYTES) && lives(expiresAt);
+}
+
+function checkPrefix(value: unknown): string[] {
+  const expected = `an array of 1 to ${MAX_PREFIX_PARTS} strings`;
+  const prefix = checkList("prefix", value, expected, (part) => {
+    checkString("prefix", part);
+    return checkText("prefix", part, MAX_PREFIX_BYTES);
+  }, MAX_PREFIX_PARTS);
+  // Without one, `purge()` would take the whole database for the store's.
+  if (prefix.length === 0) {
+    throw new TypeError(`Option "prefix" must be ${expected}, got an empty one`);
+  }
+  checkText("prefix", prefix.join(""), MAX_PREFIX_BYTES);
+  return prefix;
 }
 
 /**
@@ -80,23 +112,40 @@ function lives(entry: Partial<Entry> | null): entry is Entry {
  * ```
  */
 export function denoKvStore(kv: DenoKv, options: DenoKvStoreOptions = {}): SessionStore {
-  if (typeof kv?.atomic !== "function") {
-    throw new TypeError(`Argument "kv" must be a Deno.Kv, got ${typeof kv}`);
-  }
-  const prefix = options.prefix ?? ["reprise"];
+  if (!hasMethods('Argument "kv"', kv, "atomic")) badOption("kv", "a Deno.Kv", kv, "Argument");
+  const given = readOptions(options, OPTIONS, "denoKvStore() options");
+  const { prefix: named = ["reprise"] } = given;
+  const prefix = checkPrefix(named);
 
-  async function newestFirst(partition: string, limit?: number) {
-    const options = { reverse: true, ...(limit === undefined ? {} : { limit }) };
-    return await whileLocked(async () => {
-      const found = [];
-      for await (const entry of kv.list<Entry>({ prefix: [...prefix, partition] }, options)) {
-        found.push(entry);
-      }
-      return found;
-    });
+  /** The entries of a partition, the newest first. */
+  async function* newestFirst(partition: string, until: number, page = PAGE) {
+    const selector: { prefix: DenoKvKey; end?: DenoKvKey } = { prefix: [...prefix, partition] };
+    for (;;) {
+      const found = await whileLocked(async () => {
+        const entries = [];
+        const options = { reverse: true, limit: page };
+        for await (const entry of kv.list<unknown>(selector, options)) entries.push(entry);
+        return entries;
+      }, until);
+      yield* found;
+      if (found.length < page) return;
+      selector.end = found.at(-1)!.key;
+    }
   }
 
-  const remove = (key: DenoKvKey) => whileLocked(() => kv.delete(key));
+  const remove = (key: DenoKvKey, until: number) => whileLocked(() => kv.delete(key), until);
+
+  /** Whether it was this call that removed the entry, as it was read. */
+  async function won(
+    { key, versionstamp }: { key: DenoKvKey; versionstamp: string },
+    until: number,
+  ): Promise<boolean> {
+    const { ok } = await whileLocked(
+      () => kv.atomic().check({ key, versionstamp }).delete(key).commit(),
+      until,
+    );
+    return ok;
+  }
 
   return {
     capabilities: {
@@ -104,39 +153,66 @@ export function denoKvStore(kv: DenoKv, options: DenoKvStoreOptions = {}): Sessi
       consistency: "strong",
       maxValueBytes: MAX_VALUE_BYTES,
     },
-    async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
+    async put(partition: string, bytes: Uint8Array, options: PutOptions) {
+      const { value, expiresAt, limit } = checkPut(partition, bytes, options, MAX_VALUE_BYTES);
+      const until = patience();
       const expireIn = Math.max(1, Math.ceil(expiresAt - Date.now()));
       const key = [...prefix, partition, sequence()];
       const entry: Entry = { value, expiresAt };
-      await whileLocked(() => kv.atomic().set(key, entry, { expireIn }).commit());
-      if (limit === Infinity) return;
-      for (const { key } of (await newestFirst(partition)).slice(limit)) await remove(key);
+      await whileLocked(() => kv.atomic().set(key, entry, { expireIn }).commit(), until);
+      let kept = 0;
+      let removed = 0;
+      for await (const { key } of newestFirst(partition, until)) {
+        if (kept < limit) kept++;
+        else {
+          await remove(key, until);
+          if (++removed === MAX_PASSED_OVER) break;
+        }
+      }
     },
     async take(partition: string) {
-      for (let lost = 0; lost < MAX_LOST;) {
-        const [newest] = await newestFirst(partition, 1);
+      checkPartition(partition);
+      const until = patience();
+      let lost = 0;
+      for (let unusable = 0; unusable < MAX_PASSED_OVER;) {
+        // Anew after each one: others take and put meanwhile.
+        const { value: newest } = await newestFirst(partition, until, 1).next();
         if (newest === undefined) return null;
-        const { key, versionstamp, value } = newest;
-        const { ok } = await whileLocked(() =>
-          kv.atomic().check({ key, versionstamp }).delete(key).commit()
-        );
-        if (!ok) lost++;
-        else if (lives(value)) return value.value;
+        if (!(await won(newest, until))) {
+          if (++lost < MAX_LOST) continue;
+          throw new Error(`Too many callers take from one partition: lost to ${MAX_LOST} of them`);
+        }
+        if (isUsable(newest.value)) return newest.value.value;
+        unusable++;
       }
-      throw new Error(`Too many callers take from one partition: lost to ${MAX_LOST} of them`);
+      return null;
     },
     async peek(partition: string) {
-      for (const { value } of await newestFirst(partition)) {
-        if (lives(value)) return value.value;
+      checkPartition(partition);
+      const until = patience();
+      let unusable = 0;
+      for await (const entry of newestFirst(partition, until)) {
+        if (isUsable(entry.value)) return entry.value.value;
+        // So that the next call has less to pass over.
+        await won(entry, until);
+        if (++unusable === MAX_PASSED_OVER) break;
       }
       return null;
     },
     async delete(partition: string) {
-      for (const { key } of await newestFirst(partition)) await remove(key);
+      checkPartition(partition);
+      const until = patience();
+      let left = MAX_VALUES + MAX_PASSED_OVER;
+      for await (const { key } of newestFirst(partition, until)) {
+        if (left-- === 0) {
+          throw new Error(`The partition holds more than ${MAX_VALUES} values: delete it again`);
+        }
+        await remove(key, until);
+      }
     },
     async purge() {
-      for await (const { key, value } of kv.list<Entry>({ prefix: [...prefix] })) {
-        if (!lives(value)) await remove(key);
+      for await (const { key, value } of kv.list<unknown>({ prefix: [...prefix] })) {
+        if (!isUsable(value)) await remove(key, patience());
       }
     },
   };

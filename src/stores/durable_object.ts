@@ -8,25 +8,37 @@
  * DELETE /?take                   200 with a value, 204   take
  * GET    /                        200 with a value, 204   peek
  * DELETE /                                                delete
- *                                 409: the object has a ring, and takes no sessions
+ *                                 400: "expires" or "limit" is no such number, 413: the value is
+ *                                 too large; 409: the object has a ring, and takes no sessions
  * ```
+ *
+ * Rules: what is refused has changed nothing. All that is in an object but a ring belongs to the
+ * store, whoever wrote it: what cannot be used is removed when it is met. An object is read page by
+ * page, as a Worker has 128 MB.
  *
  * @module
  */
 
+import { badOption } from "../option_errors.ts";
+import { hasMethods } from "../options.ts";
 import type { PutOptions, SessionStore } from "../session_store.ts";
-import { answerRing, hasRing, MAX_VALUE_BYTES, RING_PATH } from "./durable_object_ring.ts";
+import { isValue, lives, MAX_LIFETIME_MS, MAX_PASSED_OVER, MAX_VALUES } from "./bounds.ts";
+import { answerRing, hasRing, RING_PATH } from "./durable_object_ring.ts";
+import { MAX_VALUE_BYTES, readBody } from "./durable_object_body.ts";
+import { checkPartition, checkPut } from "./put_options.ts";
 import { sequence } from "./sequence.ts";
 
 export { durableObjectKeyRing } from "./durable_object_ring.ts";
 
 /** What is used of an object's storage. */
 export interface DurableStorage {
-  /** Values by key, in the order of the keys. */
-  list<T>(options?: { reverse?: boolean; limit?: number }): Promise<Map<string, T>>;
+  /** Values by key, in the order of the keys, from `start` on and before `end`. */
+  list<T>(
+    options?: { reverse?: boolean; limit?: number; start?: string; end?: string },
+  ): Promise<Map<string, T>>;
   /** Keeps a value. */
   put<T>(key: string, value: T): Promise<void>;
-  /** Removes keys. */
+  /** Removes keys, 128 at most. */
   delete(keys: string[]): Promise<unknown>;
   /** Removes everything. */
   deleteAll(): Promise<void>;
@@ -67,6 +79,23 @@ interface Entry {
   expiresAt: number;
 }
 
+/** Entries that are read at once: 8 MiB, if they are as large as can be. */
+const PAGE = 64;
+/** Entries of one object that are looked at in one go. */
+const MAX_READ = MAX_VALUES + MAX_PASSED_OVER;
+
+/** Whether it may be handed out: others may have written into the object. */
+function isUsable(entry: unknown): entry is Entry {
+  const { value, expiresAt } = (entry ?? {}) as Partial<Entry>;
+  return isValue(value, MAX_VALUE_BYTES) && lives(expiresAt);
+}
+
+/** A number in decimal digits within bounds; `undefined`: it is none. */
+function numberIn(text: string | null, min: number, max: number): number | undefined {
+  const number = /^\d{1,15}$/.test(text ?? "") ? Number(text) : NaN;
+  return number >= min && number <= max ? number : undefined;
+}
+
 /**
  * The class to bind: export it from the Worker, and name it in its configuration.
  *
@@ -87,60 +116,87 @@ export class SessionStoreObject {
   async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === RING_PATH) return await answerRing(this.#storage, request);
-    const body = new Uint8Array(await request.arrayBuffer());
-    if (await hasRing(this.#storage)) return new Response(null, { status: 409 });
-    switch (request.method) {
-      case "POST":
-        return await this.#put(body, {
-          expiresAt: Number(searchParams.get("expires")),
-          limit: Number(searchParams.get("limit")),
-        });
-      case "GET":
-        return await this.#newest(false);
-      case "DELETE":
-        if (searchParams.has("take")) return await this.#newest(true);
-        await this.#storage.deleteAll();
-        return new Response(null, { status: 204 });
-      default:
-        return new Response(null, { status: 405 });
+    const { method } = request;
+    const body = await readBody(request);
+    if (method === "POST") {
+      const expiresAt = numberIn(searchParams.get("expires"), 0, Date.now() + MAX_LIFETIME_MS);
+      const limit = numberIn(searchParams.get("limit"), 1, MAX_VALUES);
+      if (expiresAt === undefined || limit === undefined) return empty(400);
+      if (body === null) return empty(413);
+      // From here on nothing else runs in the object while its storage is asked: the input gate.
+      if (await hasRing(this.#storage)) return empty(409);
+      return await this.#put(body, { expiresAt, limit });
+    }
+    if (method !== "GET" && method !== "DELETE") return empty(405);
+    if (await hasRing(this.#storage)) return empty(409);
+    if (method === "GET") return await this.#newest(false);
+    if (searchParams.has("take")) return await this.#newest(true);
+    await this.#storage.deleteAll();
+    return empty(204);
+  }
+
+  /** The entries, the newest first, in pages; no more than the object should have. */
+  async *#pages(): AsyncGenerator<[key: string, entry: unknown][]> {
+    let end: string | undefined;
+    for (let read = 0; read < MAX_READ; read += PAGE) {
+      const entries = await this.#storage.list<unknown>({
+        reverse: true,
+        limit: PAGE,
+        ...(end !== undefined && { end }),
+      });
+      const page = [...entries];
+      yield page;
+      if (page.length < PAGE) return;
+      end = page[PAGE - 1][0];
     }
   }
 
   async #put(value: Uint8Array, { expiresAt, limit }: PutOptions): Promise<Response> {
     await this.#storage.put<Entry>(sequence(), { value, expiresAt });
-    const entries = await this.#storage.list<Entry>({ reverse: true });
-    const keys = [...entries.keys()];
-    const old = keys.slice(Math.min(limit, keys.length));
-    if (old.length > 0) await this.#storage.delete(old);
-    await this.#setAlarm([...entries.values()]);
-    return new Response(null, { status: 204 });
+    let kept = 0;
+    let last = Date.now();
+    for await (const page of this.#pages()) {
+      const over: string[] = [];
+      for (const [key, entry] of page) {
+        if (isUsable(entry) && kept < limit) {
+          kept++;
+          last = Math.max(last, entry.expiresAt);
+        } else over.push(key);
+      }
+      if (over.length > 0) await this.#storage.delete(over);
+    }
+    await this.#storage.setAlarm(last);
+    return empty(204);
   }
 
   async #newest(take: boolean): Promise<Response> {
-    // Nothing else runs in the object while its storage is asked: the input gate is shut.
-    const entries = await this.#storage.list<Entry>({ reverse: true });
-    for (const [key, { value, expiresAt }] of entries) {
-      const live = expiresAt > Date.now();
-      if (take || !live) await this.#storage.delete([key]);
-      if (live) return new Response(value.slice());
+    for await (const page of this.#pages()) {
+      const over: string[] = [];
+      const found = page.find(([key, entry]) => {
+        const usable = isUsable(entry);
+        if (!usable || take) over.push(key);
+        return usable;
+      })?.[1] as Entry | undefined;
+      if (over.length > 0) await this.#storage.delete(over);
+      if (found !== undefined) return new Response(found.value.slice());
     }
-    return new Response(null, { status: 204 });
-  }
-
-  /** For when the last value has expired. */
-  async #setAlarm(entries: Entry[]): Promise<void> {
-    const times = entries.map(({ expiresAt }) => expiresAt);
-    await this.#storage.setAlarm(Math.max(Date.now(), ...times));
+    return empty(204);
   }
 
   /** Called by the runtime when the last value has expired; one may have come since. */
   async alarm(): Promise<void> {
     if (await hasRing(this.#storage)) return;
-    const entries = [...(await this.#storage.list<Entry>()).values()];
-    const living = entries.filter(({ expiresAt }) => expiresAt > Date.now());
-    if (living.length > 0) await this.#setAlarm(living);
+    let last = 0;
+    for await (const page of this.#pages()) {
+      for (const [, entry] of page) if (isUsable(entry)) last = Math.max(last, entry.expiresAt);
+    }
+    if (last > 0) await this.#storage.setAlarm(last);
     else await this.#storage.deleteAll();
   }
+}
+
+function empty(status: number): Response {
+  return new Response(null, { status });
 }
 
 /**
@@ -154,21 +210,29 @@ export class SessionStoreObject {
  * ```
  */
 export function durableObjectStore<Id>(namespace: DurableNamespace<Id>): SessionStore {
-  if (typeof namespace?.idFromName !== "function") {
-    throw new TypeError('Argument "namespace" must be a namespace of Durable Objects');
+  if (!hasMethods('Argument "namespace"', namespace, "idFromName")) {
+    badOption("namespace", "a namespace of Durable Objects", namespace, "Argument");
   }
 
-  async function ask(partition: string, method: string, query = "", body?: Uint8Array) {
-    const object = namespace.get(namespace.idFromName(partition));
-    const init = { method, ...(body && { body: new Uint8Array(body) }) };
-    const response = await object.fetch(`https://session-store/${query}`, init);
+  async function ask(
+    partition: string,
+    method: string,
+    query = "",
+    body?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array | null> {
+    const object = namespace.get(namespace.idFromName(checkPartition(partition)));
+    const response = await object.fetch(`https://session-store/${query}`, {
+      method,
+      ...(body && { body }),
+    });
     if (!response.ok) throw new Error(`The Durable Object answered ${response.status}`);
     return response.status === 204 ? null : new Uint8Array(await response.arrayBuffer());
   }
 
   return {
     capabilities: { atomicTake: true, consistency: "strong", maxValueBytes: MAX_VALUE_BYTES },
-    async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
+    async put(partition: string, given: Uint8Array, options: PutOptions) {
+      const { value, expiresAt, limit } = checkPut(partition, given, options, MAX_VALUE_BYTES);
       await ask(partition, "POST", `?expires=${Math.floor(expiresAt)}&limit=${limit}`, value);
     },
     take: (partition) => ask(partition, "DELETE", "?take"),

@@ -10,44 +10,55 @@
  * PUT /ring?version=V        the value as body; 204: replaced, 412: it has another version
  * PUT /ring                  204: made, 412: there is one
  *                            409: the object has sessions, 413: the value is too large
+ *                            500: what is in the place of the ring is none
  * ```
  *
  * @module
  */
 
 import type { KeyRingStore } from "../key_ring_store.ts";
-import { checkBytes } from "../options.ts";
+import { badOption } from "../option_errors.ts";
+import { checkBytes, hasMethods } from "../options.ts";
+import { isValue } from "./bounds.ts";
+import { MAX_VALUE_BYTES, readBody } from "./durable_object_body.ts";
 import type { DurableNamespace, DurableStorage } from "./durable_object.ts";
-
-/** A Durable Object's values are 128 KiB at most (key-value storage). */
-export const MAX_VALUE_BYTES = 128 * 1024 - 512;
 
 /** The path of requests for a ring. */
 export const RING_PATH = "/ring";
-/** Where it is in the object's storage: the names of sessions are hexadecimal, and before it. */
+/** Where it is in the object's storage. */
 const RING = "ring";
+/** This key and no other. */
+const ONLY_RING = { start: RING, end: `${RING}\0`, reverse: true, limit: 1 };
 
 interface Ring {
   value: Uint8Array;
   version: number;
 }
 
+/** Whether it is a ring as this class stores it: a class made from this one may store more. */
+function isRing(entry: unknown): entry is Ring {
+  const { value, version } = (entry ?? {}) as Partial<Ring>;
+  return isValue(value, MAX_VALUE_BYTES) && Number.isSafeInteger(version) && version! > 0;
+}
+
 /** Whether the object has a ring, so that it takes no sessions. */
 export async function hasRing(storage: DurableStorage): Promise<boolean> {
-  return (await storage.list({ reverse: true, limit: 1 })).has(RING);
+  return (await storage.list(ONLY_RING)).has(RING);
 }
 
 /** An object's answer to a request for a ring. */
 export async function answerRing(storage: DurableStorage, request: Request): Promise<Response> {
+  const body = await readBody(request);
   if (request.method !== "GET" && request.method !== "PUT") return empty(405);
   const version = new URL(request.url).searchParams.get("version");
-  const value = request.method === "GET" ? null : new Uint8Array(await request.arrayBuffer());
-  if (value !== null && value.length > MAX_VALUE_BYTES) return empty(413);
+  const value = request.method === "GET" ? undefined : body;
+  if (value === null) return empty(413);
   // From here to the put nothing else runs in the object: the input gate is shut.
-  const entries = await storage.list<Ring>({ reverse: true, limit: 1 });
-  const ring = entries.get(RING);
-  if (ring === undefined && entries.size > 0) return empty(409);
-  if (value === null) {
+  const ring = (await storage.list<unknown>(ONLY_RING)).get(RING);
+  if (ring === undefined) {
+    if ((await storage.list({ reverse: true, limit: 1 })).size > 0) return empty(409);
+  } else if (!isRing(ring)) return empty(500);
+  if (value === undefined) {
     if (ring === undefined) return empty(204);
     return new Response(ring.value.slice(), { headers: { etag: String(ring.version) } });
   }
@@ -76,8 +87,8 @@ export function durableObjectKeyRing<Id>(
   namespace: DurableNamespace<Id>,
   name = "ticket keys",
 ): KeyRingStore {
-  if (typeof namespace?.idFromName !== "function") {
-    throw new TypeError('Argument "namespace" must be a namespace of Durable Objects');
+  if (!hasMethods('Argument "namespace"', namespace, "idFromName")) {
+    badOption("namespace", "a namespace of Durable Objects", namespace, "Argument");
   }
   if (typeof name !== "string" || name === "") {
     throw new TypeError('Argument "name" must be a string that is not empty');
@@ -118,6 +129,9 @@ export function durableObjectKeyRing<Id>(
 }
 
 function failure(status: number): Error {
-  const why = status === 409 ? ": it has sessions, and takes no ring" : "";
-  return new Error(`The Durable Object answered ${status}${why}`);
+  const why: Record<number, string> = {
+    409: ": it has sessions, and takes no ring",
+    500: ": what it has in the place of the ring is none",
+  };
+  return new Error(`The Durable Object answered ${status}${why[status] ?? ""}`);
 }

@@ -4,13 +4,26 @@
  * @module
  */
 
+import { checkInteger } from "../options.ts";
+import { type KnownOptions, readOptions } from "../read_options.ts";
 import type { PutOptions, SessionStore } from "../session_store.ts";
+import { MAX_VALUE_BYTES } from "./bounds.ts";
+import { checkPartition, checkPut } from "./put_options.ts";
 
 /** Options of {@linkcode memoryStore}. */
 export interface MemoryStoreOptions {
-  /** How many partitions are kept, 1,024 by default; the one not used for longest goes first. */
+  /**
+   * How many partitions are kept, 1,024 by default and 10,000,000 at most; the one not used for
+   * longest goes first.
+   */
   maxPartitions?: number;
 }
+
+const OPTIONS = {
+  maxPartitions: "anywhere",
+} as const satisfies KnownOptions<MemoryStoreOptions>;
+
+const MOST_PARTITIONS = 10_000_000;
 
 interface Entry {
   value: Uint8Array;
@@ -20,6 +33,8 @@ interface Entry {
 /**
  * Keeps sessions in this process. They are gone when it ends; early data is refused for a while
  * after it starts (RFC 8446 §8.2).
+ *
+ * @throws {TypeError} on a bad or unknown option.
  *
  * @example
  * ```ts
@@ -32,10 +47,8 @@ interface Entry {
  * ```
  */
 export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
-  const maxPartitions = options.maxPartitions ?? 1024;
-  if (!Number.isInteger(maxPartitions) || maxPartitions < 1) {
-    throw new TypeError(`Option "maxPartitions" must be an integer above 0, got ${maxPartitions}`);
-  }
+  const { maxPartitions: most = 1024 } = readOptions(options, OPTIONS, "memoryStore() options");
+  const maxPartitions = checkInteger("maxPartitions", most, 1, MOST_PARTITIONS);
   // A Map iterates in the order of insertion: the front is what was not used for longest.
   const partitions = new Map<string, Entry[]>();
 
@@ -55,27 +68,42 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
     }
   }
 
+  // Asynchronous, so that a bad argument rejects, as it does in other stores.
+  // deno-lint-ignore require-await
+  async function put(partition: string, given: Uint8Array, options: PutOptions): Promise<void> {
+    const { value, expiresAt, limit } = checkPut(partition, given, options);
+    const entries = [...live(partition), { value, expiresAt }];
+    keep(partition, entries.slice(-limit));
+  }
+
+  // deno-lint-ignore require-await
+  async function take(partition: string): Promise<Uint8Array | null> {
+    const entries = live(checkPartition(partition));
+    const newest = entries.pop();
+    keep(partition, entries);
+    return newest?.value ?? null;
+  }
+
+  // deno-lint-ignore require-await
+  async function peek(partition: string): Promise<Uint8Array | null> {
+    const entries = live(checkPartition(partition));
+    keep(partition, entries);
+    return entries.at(-1)?.value.slice() ?? null;
+  }
+
   return {
-    capabilities: { atomicTake: true, consistency: "strong", volatile: true },
-    put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
-      const entries = [...live(partition), { value: new Uint8Array(value), expiresAt }];
-      keep(partition, entries.slice(-limit));
-      return Promise.resolve();
+    capabilities: {
+      atomicTake: true,
+      consistency: "strong",
+      volatile: true,
+      maxValueBytes: MAX_VALUE_BYTES,
     },
-    take(partition: string) {
-      const entries = live(partition);
-      const newest = entries.pop();
-      keep(partition, entries);
-      return Promise.resolve(newest?.value ?? null);
-    },
-    peek(partition: string) {
-      const entries = live(partition);
-      keep(partition, entries);
-      return Promise.resolve(entries.at(-1)?.value.slice() ?? null);
-    },
-    delete(partition: string) {
-      partitions.delete(partition);
-      return Promise.resolve();
+    put,
+    take,
+    peek,
+    // deno-lint-ignore require-await
+    async delete(partition: string) {
+      partitions.delete(checkPartition(partition));
     },
     purge() {
       for (const partition of partitions.keys()) {

@@ -8,10 +8,19 @@
  * Values are text, so that no client's decoding of replies can change them. Each operation is one
  * script on one key: atomic, and at home in a cluster.
  *
+ * Rules: a script holds up everybody, so it looks at a bounded number of entries. It checks what it
+ * writes before it writes anything: a key without an expiry would stay for ever. What is no living
+ * value of ours leaves the list when it is met, and does not leave Redis.
+ *
  * @module
  */
 
+import { badOption } from "../option_errors.ts";
+import { checkText, hasMethods } from "../options.ts";
+import { type KnownOptions, readOptions } from "../read_options.ts";
 import type { PutOptions, SessionStore } from "../session_store.ts";
+import { MAX_LIFETIME_MS, MAX_PASSED_OVER, MAX_VALUE_BYTES } from "./bounds.ts";
+import { checkPartition, checkPut } from "./put_options.ts";
 
 /** What is used of a client of `redis` (node-redis), single or cluster. */
 export interface NodeRedisClient {
@@ -29,45 +38,61 @@ export interface IoRedisClient {
 
 /** Options of {@linkcode redisStore}. */
 export interface RedisStoreOptions {
-  /** What keys start with; `"reprise:"` by default. */
+  /** What keys start with, `"reprise:"` by default; 256 bytes of UTF-8 at most. */
   prefix?: string;
 }
 
-/** Redis counts in 64 bits; no partition holds more. */
-const NO_LIMIT = 2 ** 31;
+const OPTIONS = { prefix: "anywhere" } as const satisfies KnownOptions<RedisStoreOptions>;
 
-const NOW = `
+const MAX_PREFIX_BYTES = 256;
+/** Base64 has four characters for three bytes. */
+const MAX_TEXT = 4 * Math.ceil(MAX_VALUE_BYTES / 3);
+
+/** `living(entry)` is the value in an entry, if it may be handed out. */
+const LIVING = `
+local most = ${MAX_TEXT} + 16
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local latest = now + ${MAX_LIFETIME_MS}
 local function living(entry)
-  local colon = string.find(entry, ':', 1, true)
-  if colon and (tonumber(string.sub(entry, 1, colon - 1)) or 0) > now then
-    return string.sub(entry, colon + 1)
-  end
+  if #entry > most then return nil end
+  local expires, value = string.match(entry, '^(%d+):([%w+/]*=?=?)$')
+  if not value or #expires > 15 or #value % 4 ~= 0 then return nil end
+  expires = tonumber(expires)
+  if expires > now and expires <= latest then return value end
 end
 `;
 
-const PUT = `${NOW}
+/** It expires with its last value; a key that somebody gave no expiry, or one too late, as well. */
+const PUT = `${LIVING}
+local rest = math.min(math.max(1, ARGV[1] - now), ${MAX_LIFETIME_MS})
 redis.call('LPUSH', KEYS[1], ARGV[1] .. ':' .. ARGV[2])
 redis.call('LTRIM', KEYS[1], 0, ARGV[3] - 1)
-local rest = math.max(1, ARGV[1] - now)
-if redis.call('PTTL', KEYS[1]) < rest then redis.call('PEXPIRE', KEYS[1], rest) end
+local left = redis.call('PTTL', KEYS[1])
+if left < rest or left > ${MAX_LIFETIME_MS} then
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', rest))
+end
 return 1
 `;
 
-const TAKE = `${NOW}
-while true do
+const TAKE = `${LIVING}
+for i = 1, ${MAX_PASSED_OVER} do
   local entry = redis.call('LPOP', KEYS[1])
   if not entry then return false end
   local value = living(entry)
   if value then return value end
 end
+return false
 `;
 
-const PEEK = `${NOW}
-for index = 0, redis.call('LLEN', KEYS[1]) - 1 do
-  local value = living(redis.call('LINDEX', KEYS[1], index))
+/** Only a value stays: what is before it, and is none, would be looked at by every peek. */
+const PEEK = `${LIVING}
+for i = 1, ${MAX_PASSED_OVER} do
+  local entry = redis.call('LINDEX', KEYS[1], 0)
+  if not entry then return false end
+  local value = living(entry)
   if value then return value end
+  redis.call('LPOP', KEYS[1])
 end
 return false
 `;
@@ -86,7 +111,11 @@ function toBase64(bytes: Uint8Array): string {
 /** A client may be set to reply with Buffers. */
 function fromReply(reply: unknown): Uint8Array | null {
   if (reply === null || reply === undefined) return null;
-  return Uint8Array.from(atob(String(reply)), (character) => character.charCodeAt(0));
+  if (typeof reply !== "string" && !(reply instanceof Uint8Array)) {
+    throw new Error(`The Redis client must reply with a string or bytes, got ${typeof reply}`);
+  }
+  const text = typeof reply === "string" ? reply : new TextDecoder().decode(reply);
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 /**
@@ -94,6 +123,8 @@ function fromReply(reply: unknown): Uint8Array | null {
  *
  * `take` is atomic. With replicas Redis may lose its last writes in a failover, and bring back what
  * was taken just before: then a ticket may be offered twice.
+ *
+ * @throws {TypeError} on what is no client, and on a bad or unknown option.
  *
  * @example
  * ```ts ignore
@@ -110,23 +141,24 @@ export function redisStore(
   client: NodeRedisClient | IoRedisClient,
   options: RedisStoreOptions = {},
 ): SessionStore {
-  if (typeof client?.eval !== "function") {
-    throw new TypeError(`Argument "client" must be a client of redis or ioredis, got ${client}`);
+  if (!hasMethods('Argument "client"', client, "eval")) {
+    badOption("client", "a client of redis or ioredis", client, "Argument");
   }
-  const { prefix = "reprise:" } = options;
+  const { prefix: given = "reprise:" } = readOptions(options, OPTIONS, "redisStore() options");
+  const prefix = checkText("prefix", given, MAX_PREFIX_BYTES);
 
   async function evaluate(script: string, partition: string, ...args: string[]): Promise<unknown> {
-    const key = prefix + partition;
+    const key = prefix + checkPartition(partition);
     if ("call" in client) return await client.eval(script, 1, key, ...args);
     return await client.eval(script, { keys: [key], arguments: args });
   }
 
   return {
-    capabilities: { atomicTake: true, consistency: "strong" },
-    async put(partition: string, value: Uint8Array, { expiresAt, limit }: PutOptions) {
-      const expires = Math.max(0, Math.floor(expiresAt));
-      const most = Math.min(limit, NO_LIMIT);
-      await evaluate(PUT, partition, String(expires), toBase64(value), String(most));
+    capabilities: { atomicTake: true, consistency: "strong", maxValueBytes: MAX_VALUE_BYTES },
+    async put(partition: string, given: Uint8Array, options: PutOptions) {
+      const { value, expiresAt, limit } = checkPut(partition, given, options);
+      const expires = String(Math.floor(expiresAt));
+      await evaluate(PUT, partition, expires, toBase64(value), String(limit));
     },
     take: async (partition: string) => fromReply(await evaluate(TAKE, partition)),
     peek: async (partition: string) => fromReply(await evaluate(PEEK, partition)),

@@ -4,7 +4,12 @@
  * @module
  */
 
-import type { ListenAddress, Transport, TransportListener } from "./transport.ts";
+import {
+  BACKLOG,
+  type ListenAddress,
+  type Transport,
+  type TransportListener,
+} from "./transport.ts";
 
 /** A connection of `Deno.connect` or `Deno.listen` as a transport. */
 export function denoTransport(conn: Deno.Conn): Transport {
@@ -54,7 +59,7 @@ export function denoConnect(
 
 /** Listens on TCP. */
 export function denoListen(address: ListenAddress): Promise<TransportListener> {
-  const listener = Deno.listen({ hostname: address.hostname, port: address.port });
+  const listener = Deno.listen({ ...address, tcpBacklog: BACKLOG });
   const { hostname, port } = listener.addr;
   return Promise.resolve({
     address: { hostname, port },

@@ -9,14 +9,18 @@
  */
 
 import { connect, createServer, type Socket } from "node:net";
-import type { ListenAddress, Transport, TransportListener } from "./transport.ts";
+import {
+  BACKLOG,
+  type ListenAddress,
+  type Transport,
+  type TransportListener,
+} from "./transport.ts";
 
 /**
- * Connections that wait for `accept()`; more are closed, and `accept()` rejects for one of them.
- * `node:net` cannot leave them with the system. Whoever listens accepts at once: these are those of
- * one turn of the event loop.
+ * Connections that wait for `accept()`; more are closed, and told. `node:net` cannot leave them with
+ * the system. Whoever listens accepts at once: these are those of a few turns of the event loop.
  */
-const MAX_WAITING = 1024;
+const MAX_WAITING = 4096;
 
 /** A socket of `node:net` as a transport. */
 export function nodeTransport(socket: Socket): Transport {
@@ -115,10 +119,11 @@ export function nodeConnect(
 }
 
 /** Listens on TCP. */
-export function nodeListen(address: ListenAddress): Promise<TransportListener> {
+export function nodeListen(
+  address: ListenAddress,
+  onRefused: () => void,
+): Promise<TransportListener> {
   const waiting: Transport[] = [];
-  /** Closed because too many waited, and not told yet. */
-  let lost = 0;
   let wake: (() => void) | undefined;
   let closed = false;
   const settle = () => {
@@ -128,14 +133,17 @@ export function nodeListen(address: ListenAddress): Promise<TransportListener> {
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       if (closed) return socket.destroy();
-      if (waiting.length >= MAX_WAITING) {
+      if (waiting.length < MAX_WAITING) {
+        waiting.push(nodeTransport(socket));
+        settle();
+      } else {
         socket.destroy();
-        lost++;
-      } else waiting.push(nodeTransport(socket));
-      settle();
+        onRefused();
+      }
     });
     server.once("error", reject);
-    server.listen(address.port, address.hostname, () => {
+    const { hostname: host, port } = address;
+    server.listen({ host, port, backlog: BACKLOG }, () => {
       server.off("error", reject);
       server.on("error", () => {});
       const bound = server.address() as { address: string; port: number };
@@ -144,10 +152,6 @@ export function nodeListen(address: ListenAddress): Promise<TransportListener> {
         systemQueues: false,
         async accept() {
           for (;;) {
-            if (lost > 0) {
-              lost--;
-              throw new Error(`A connection was closed: ${MAX_WAITING} others waited`);
-            }
             const next = waiting.shift();
             if (next !== undefined) return next;
             if (closed) return null;

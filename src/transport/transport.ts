@@ -26,6 +26,9 @@ export interface Transport {
   closeWrite?(): Promise<void>;
 }
 
+/** Connections that the system queues before they are accepted; what its own limit is counts, too. */
+export const BACKLOG = 4096;
+
 /** Where a listener listens. */
 export interface ListenAddress {
   /** An IP address. */

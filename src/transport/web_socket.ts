@@ -4,8 +4,9 @@
  *
  * Rules:
  * - Binary messages only. Where a message ends means nothing: the bytes are one stream.
- * - A WebSocket cannot be told to wait. What nobody has read yet is bounded, and beyond the bound
- *   the connection fails: it neither loses bytes nor grows without end.
+ * - A `WebSocket` cannot be told to wait. What nobody has read yet is bounded, and beyond the bound
+ *   the connection fails: it neither loses bytes nor grows without end. A `WebSocketStream` can
+ *   (`web_socket_stream.ts`).
  * - What came before an end or an error is read before it.
  * - There is no half close: what ends one direction ends the other.
  *
@@ -17,6 +18,19 @@ import { reading } from "../option_errors.ts";
 import { checkInteger } from "../options.ts";
 import { type KnownOptions, readOptions } from "../read_options.ts";
 import type { ByteStreams } from "./streams.ts";
+import {
+  aborted,
+  checkChunk,
+  closed,
+  CUT_OFF,
+  errorOf,
+  MAX_MESSAGE_BYTES,
+  NORMAL,
+  notBinary,
+} from "./web_socket_close.ts";
+import { isWebSocketStream, streamsOf, type WebSocketStreamLike } from "./web_socket_stream.ts";
+
+export type { WebSocketStreamLike } from "./web_socket_stream.ts";
 
 /** What is used of a WebSocket: that of browsers, Deno, Bun, Node 22, workerd, or npm's `ws`. */
 export interface WebSocketLike {
@@ -39,12 +53,15 @@ export interface WebSocketLike {
 export interface WebSocketStreamsOptions {
   /**
    * Bytes that may wait to be read, 16 MiB by default; each message counts as 128 more. Beyond
-   * them the streams fail and the socket is closed.
+   * them the streams fail and the socket is closed: a `WebSocket` takes what its peer sends, whether
+   * or not anybody reads, so who reads slowly needs a bound as large as the download, or a
+   * `WebSocketStream`. Without effect with that one: it holds its peer up.
    */
   maxQueued?: number;
   /**
    * Bytes that may wait in the socket to be sent, 1 MiB by default: a write waits for the rest.
-   * Without effect where the socket has no `bufferedAmount`.
+   * Without effect where the socket has no `bufferedAmount`, and with a `WebSocketStream`, whose
+   * writes wait by themselves.
    */
   maxBuffered?: number;
 }
@@ -56,19 +73,11 @@ const OPTIONS = {
 
 /** What an entry of the queue costs besides its bytes. */
 const MESSAGE_OVERHEAD = 128;
-/** Larger chunks go in several messages: some peers and proxies take 1 MiB at most. */
-const MAX_MESSAGE_BYTES = 64 * 1024;
 /** `bufferedAmount` has no event. */
 const POLL_MS = 4;
 
 const CONNECTING = 0;
 const OPEN = 1;
-
-/** Close codes (RFC 6455 §7.4) that are an end: normal, going away, none given. */
-const ENDS = [1000, 1001, 1005];
-const NORMAL = 1000;
-/** For private use, as browsers let a program send no other but 1000. */
-const CUT_OFF = 4000;
 
 /**
  * The two directions of a WebSocket, for `startTls()` or `acceptTls()`.
@@ -78,6 +87,10 @@ const CUT_OFF = 4000;
  * the writable or cancelling the readable closes the socket. A close with code 1000, 1001 or
  * without one is the end of the readable, anything else an error.
  *
+ * A page that may read more slowly than its peer sends, a large download for one, should give a
+ * `WebSocketStream` where there is one (Chromium; Deno with `--unstable-net`): nothing is queued
+ * then, the peer is held up. With a `WebSocket` the streams fail once `maxQueued` bytes wait.
+ *
  * @throws {TypeError} on what is no WebSocket, and on a bad option.
  *
  * @example
@@ -85,29 +98,34 @@ const CUT_OFF = 4000;
  * const streams = webSocketStreams(new WebSocket("wss://tunnel.example/db"));
  * await using conn = await startTls(streams, { hostname: "db.internal", caCerts: [ca] });
  * ```
+ *
+ * @example Back-pressure, where the runtime has it
+ * ```ts ignore
+ * const Socket = globalThis.WebSocketStream ?? WebSocket;
+ * const streams = webSocketStreams(new Socket("wss://tunnel.example/db"));
+ * ```
  */
 export function webSocketStreams(
-  socket: WebSocketLike,
+  socket: WebSocketLike | WebSocketStreamLike,
   options: WebSocketStreamsOptions = {},
 ): ByteStreams {
-  const isOne = reading(
-    'Argument "socket"',
-    () => typeof socket?.send === "function" && typeof socket.addEventListener === "function",
-  );
-  if (!isOne) {
-    throw new TypeError('Argument "socket" must be a WebSocket');
+  const argument = 'Argument "socket"';
+  const isPlain = reading(argument, () => isWebSocket(socket));
+  if (!isPlain && !reading(argument, () => isWebSocketStream(socket))) {
+    throw new TypeError('Argument "socket" must be a WebSocket or a WebSocketStream');
   }
-  const { maxQueued = 16 * 1024 * 1024, maxBuffered = 1024 * 1024 } = readOptions(
-    options,
-    OPTIONS,
-    "webSocketStreams() options",
-  );
-  const both = new Both(
-    socket,
-    checkInteger("maxQueued", maxQueued, 1, Number.MAX_SAFE_INTEGER),
-    checkInteger("maxBuffered", maxBuffered, 0, Number.MAX_SAFE_INTEGER),
-  );
+  const given = readOptions(options, OPTIONS, "webSocketStreams() options");
+  const { maxQueued = 16 * 1024 * 1024, maxBuffered = 1024 * 1024 } = given;
+  const queued = checkInteger("maxQueued", maxQueued, 1, Number.MAX_SAFE_INTEGER);
+  const buffered = checkInteger("maxBuffered", maxBuffered, 0, Number.MAX_SAFE_INTEGER);
+  if (!isPlain) return streamsOf(socket as WebSocketStreamLike);
+  const both = new Both(socket as WebSocketLike, queued, buffered);
   return { readable: both.readable(), writable: both.writable() };
+}
+
+function isWebSocket(socket: unknown): socket is WebSocketLike {
+  const { send, addEventListener } = (socket ?? {}) as Partial<WebSocketLike>;
+  return typeof send === "function" && typeof addEventListener === "function";
 }
 
 /** One socket, and what waits on it. */
@@ -142,10 +160,7 @@ class Both {
       this.#finish(new Error(`The WebSocket failed${why}`, error && { cause: error }));
     });
     socket.addEventListener("close", ({ code, reason }) => {
-      const why = reason ? `: ${reason}` : "";
-      this.#finish(
-        ENDS.includes(code) ? undefined : new Error(`The WebSocket closed with code ${code}${why}`),
-      );
+      this.#finish(errorOf(code, reason));
       // workerd leaves the answer to the program.
       this.#close(NORMAL);
     });
@@ -156,7 +171,7 @@ class Both {
   #received(data: unknown): void {
     if (this.#end !== undefined) return;
     if (!(data instanceof ArrayBuffer || ArrayBuffer.isView(data))) {
-      return this.#refuse("The WebSocket received a message that is not binary");
+      return this.#refuse(notBinary());
     }
     const bytes = data instanceof ArrayBuffer
       ? new Uint8Array(data)
@@ -165,7 +180,7 @@ class Both {
     this.#queued += bytes.length + MESSAGE_OVERHEAD;
     if (this.#queued > this.#maxQueued) {
       return this.#refuse(
-        `The WebSocket received more than is read: over ${this.#maxQueued} bytes wait`,
+        new Error(`The WebSocket received more than is read: over ${this.#maxQueued} bytes wait`),
       );
     }
     this.#queue.push(bytes);
@@ -173,8 +188,8 @@ class Both {
   }
 
   /** Ends the connection for what the peer did. */
-  #refuse(message: string): void {
-    this.#finish(new Error(message));
+  #refuse(error: Error): void {
+    this.#finish(error);
     this.#close(CUT_OFF);
   }
 
@@ -253,15 +268,13 @@ class Both {
   #abort(): void {
     this.#failWrites = undefined;
     this.#close(CUT_OFF);
-    this.#finish(new Error("The WebSocket was aborted"));
+    this.#finish(aborted());
   }
 
   async #send(chunk: Uint8Array): Promise<void> {
     this.#sending = true;
     try {
-      if (!(chunk instanceof Uint8Array)) {
-        throw new TypeError(`The stream got a chunk that is no Uint8Array: ${typeof chunk}`);
-      }
+      checkChunk(chunk);
       for (let at = 0; at < chunk.length; at += MAX_MESSAGE_BYTES) {
         // A closed socket takes bytes without a word, and drops them.
         this.#checkOpen();
@@ -284,8 +297,4 @@ class Both {
       throw this.#end?.error ?? closed();
     }
   }
-}
-
-function closed(): Error {
-  return new Error("The WebSocket was closed");
 }

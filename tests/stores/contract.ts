@@ -15,6 +15,7 @@ import assert from "node:assert/strict";
 import type { SessionStore } from "../../src/session_store.ts";
 import { dataCases } from "./contract_data.ts";
 import { raceCases } from "./contract_races.ts";
+import { refusalCases } from "./contract_refusals.ts";
 
 export { type Faults, faulty } from "./contract_races.ts";
 
@@ -73,17 +74,20 @@ export function storeContract(
   const { without = [], largest = 1024 * 1024 } = options;
   const capabilities: Case = {
     name: "promises what it can do, and no more",
-    fn({ capabilities }) {
+    fn(store) {
+      const { capabilities } = store;
+      assert.deepEqual({ ...store.capabilities }, { ...capabilities }, "says the same each time");
       const { atomicTake, consistency, minTtl = 0, maxValueBytes = Infinity } = capabilities;
       assert.equal(atomicTake, !without.includes("races"), "atomicTake and the cases left out");
       assert.ok(["strong", "eventual"].includes(consistency), `consistency is ${consistency}`);
-      assert.ok(minTtl >= 0, `minTtl is ${minTtl}`);
+      // No session lives longer (RFC 8446 §4.6.1).
+      assert.ok(minTtl >= 0 && minTtl <= 7 * 86_400_000, `minTtl is ${minTtl}`);
       // The session of a server with a long chain of the client's, sealed.
       assert.ok(maxValueBytes >= 16 * 1024, `maxValueBytes is ${maxValueBytes}`);
       return Promise.resolve();
     },
   };
-  return [capabilities, ...dataCases, ...raceCases]
+  return [capabilities, ...dataCases, ...refusalCases, ...raceCases]
     .filter(({ needs = [] }) => !needs.some((omission) => without.includes(omission)))
     .map(({ name, fn }) => ({
       name,

@@ -2,7 +2,8 @@
  * Deno KV, on a file and in memory: the contract, and what is in the database.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { MAX_PASSED_OVER } from "../../src/stores/bounds.ts";
 import { type DenoKv, denoKvStore } from "../../src/stores/deno_kv.ts";
 import { drain, living, name, putAll, value } from "./contract_values.ts";
 import { temporaryFolder, testContract } from "./register.ts";
@@ -97,13 +98,80 @@ Deno.test("Deno KV: a take passes over any number of expired values", async () =
 Deno.test("Deno KV: whoever else writes there does no harm", async () => {
   using kv = await Deno.openKv(":memory:");
   const store = denoKvStore(kv);
-  for (const [i, foreign] of [null, 1, "x", {}, { value: 1, expiresAt: "x" }].entries()) {
-    await kv.set(["reprise", "a", `f${i}`], foreign);
+  const soon = Date.now() + 60_000;
+  const bytes = new Uint8Array([1]);
+  const foreign = [
+    null,
+    1,
+    "x",
+    {},
+    { value: 1, expiresAt: "x" },
+    { value: "text", expiresAt: soon },
+    { value: 4_000_000_000, expiresAt: soon },
+    { value: bytes, expiresAt: Infinity },
+    { value: bytes, expiresAt: 8.64e15 },
+    { value: bytes, expiresAt: "9" },
+    { value: bytes, expiresAt: new Date(soon) },
+  ];
+  for (const [i, each] of foreign.entries()) {
+    await kv.set(["reprise", "a", `f${String.fromCharCode(97 + i)}`], each);
   }
   await store.put("a", value("a"), living(Infinity));
   assertEquals(name(await store.peek("a")), "a");
   assertEquals(name(await store.take("a")), "a");
   await store.purge!();
+  assertEquals(await entries(kv), []);
+});
+
+/** Values that have expired, and are newer than any of ours. */
+async function flood(kv: Deno.Kv, count: number): Promise<void> {
+  const expired = { value: value("old"), expiresAt: Date.now() - 1 };
+  for (let from = 0; from < count; from += 500) {
+    const transaction = kv.atomic();
+    for (let i = from; i < Math.min(count, from + 500); i++) {
+      transaction.set(["reprise", "a", `f${i}`], expired);
+    }
+    await transaction.commit();
+  }
+}
+
+Deno.test("Deno KV: a lookup passes over 256 entries at most, and leaves fewer to the next", async () => {
+  for (const operation of ["peek", "take"] as const) {
+    using kv = await Deno.openKv(":memory:");
+    const store = denoKvStore(kv);
+    await store.put("a", value("below"), living());
+    await flood(kv, 700);
+    const seen = [];
+    for (let i = 0; i < 3; i++) seen.push(name(await store[operation]("a")));
+    assertEquals(seen, [null, null, "below"]);
+  }
+});
+
+Deno.test("Deno KV: a put makes room, and reads no partition whole", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const limits: (number | undefined)[] = [];
+  const watched: DenoKv = {
+    atomic: () => kv.atomic(),
+    delete: (key) => kv.delete(key as Deno.KvKey),
+    list<T>(selector: { prefix: readonly unknown[] }, options?: { limit?: number }) {
+      limits.push(options?.limit);
+      return kv.list<T>(selector as Deno.KvListSelector, options);
+    },
+  };
+  const store = denoKvStore(watched);
+  await flood(kv, 700);
+  await store.put("a", value("a"), living(1));
+  assertEquals((await entries(kv)).length, 701 - MAX_PASSED_OVER);
+  await store.peek("a");
+  assert(limits.every((limit) => limit! <= 16), `${limits}`);
+});
+
+Deno.test("Deno KV: a partition that others filled is deleted bit by bit, and says so", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const store = denoKvStore(kv);
+  await flood(kv, 2000);
+  await assertRejects(() => store.delete("a"), Error, "delete it again");
+  await store.delete("a");
   assertEquals(await entries(kv), []);
 });
 

@@ -31,6 +31,8 @@ export function httpStore(url: string, capabilities = ATOMIC): SessionStore {
   return {
     capabilities,
     async put(partition: string, value: Uint8Array, options: PutOptions) {
+      // What cannot go over HTTP as it is: the store itself would refuse it.
+      if (!(value instanceof Uint8Array)) throw new TypeError(`No bytes: ${typeof value}`);
       await ask("put", { partition, ...options }, value);
     },
     take: (partition) => ask("take", { partition }),

@@ -7,6 +7,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { denoKvStore } from "../../src/stores/deno_kv.ts";
 import { fileStore } from "../../src/stores/file.ts";
+import { whileLocked } from "../../src/stores/locked.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import type { StoreUnderTest } from "./contract.ts";
@@ -20,7 +21,8 @@ export type Place =
 export async function openStore(place: Place): Promise<StoreUnderTest> {
   switch (place.kind) {
     case "deno_kv": {
-      const kv = await Deno.openKv(place.path);
+      // Of two processes that make the file at once one finds it locked.
+      const kv = await whileLocked(() => Deno.openKv(place.path));
       return { store: denoKvStore(kv), close: () => kv.close() };
     }
     case "file":

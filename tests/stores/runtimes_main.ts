@@ -1,6 +1,7 @@
 /**
- * The contract in Node and in Bun, for the stores that are for them too: prints the outcomes as a
- * line of JSON. It is bundled, and run by `runtimes_test.ts`.
+ * The contract in Node and in Bun, for the stores that are for them too, and what others leave in
+ * the folder of a store: prints the outcomes as a line of JSON. It is bundled, and run by
+ * `runtimes_test.ts`.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { join } from "node:path";
 import { fileStore } from "../../src/stores/file.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { type SqliteDatabase, sqliteStore } from "../../src/stores/sqlite.ts";
+import { hostileFiles } from "./hostile_files.ts";
 import { storeContract, type StoreUnderTest } from "./contract.ts";
 
 /** What became of a case: `null`, or what failed. */
@@ -64,6 +66,11 @@ for (const [kind, make] of Object.entries(kinds)) {
   for (const { name, fn } of storeContract(make)) {
     outcomes[`${kind}: ${name}`] = await fn().then(() => null, (error) => String(error));
   }
+}
+for (const { name, fn } of hostileFiles) {
+  const { path, remove } = await folder();
+  outcomes[`file: ${name}`] = await fn(path).then(() => null, (error) => String(error));
+  await remove();
 }
 // deno-lint-ignore no-console -- how it answers
 console.log(JSON.stringify(outcomes));

@@ -3,15 +3,12 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  type DurableNamespace,
-  durableObjectStore,
-  type DurableStorage,
-  SessionStoreObject,
-} from "../../src/stores/durable_object.ts";
+import { type DurableNamespace, durableObjectStore } from "../../src/stores/durable_object.ts";
+import { MAX_VALUE_BYTES } from "../../src/stores/bounds.ts";
 import { type WorkersKv, workersKvStore } from "../../src/stores/workers_kv.ts";
 import { movedClock } from "../interop/clock.ts";
 import { living, name, value } from "./contract_values.ts";
+import { ObjectInMemory } from "./durable_storage.ts";
 import { testContract } from "./register.ts";
 import { startWorkerd, type Workerd, type WorkerStore } from "./workerd.ts";
 
@@ -73,23 +70,74 @@ Deno.test("Workers KV: nothing is put for less than a minute", async () => {
   assert(given[2] > 599_000);
 });
 
-/** An object's storage, as far as an alarm is concerned. */
-function storage() {
-  const entries = new Map<string, unknown>();
-  const kept = { entries, alarm: null as number | null };
-  const object: DurableStorage = {
-    list: <T>() => Promise.resolve(new Map([...entries].sort()) as Map<string, T>),
-    put: (key, value) => Promise.resolve(void entries.set(key, value)),
-    delete: (keys) => Promise.resolve(keys.forEach((key) => entries.delete(key))),
-    deleteAll: () => Promise.resolve(entries.clear()),
-    setAlarm: (time) => Promise.resolve(void (kept.alarm = time)),
+/** A namespace that answers with these names and values, and notes what it is asked. */
+function scripted(
+  keys: readonly string[],
+  read: (key: string) => { value: unknown; metadata: unknown } = () => ({
+    value: null,
+    metadata: null,
+  }),
+) {
+  const asked = { list: 0, get: 0, put: 0, delete: [] as string[] };
+  const kv: WorkersKv = {
+    list({ prefix, limit = 1000 }) {
+      asked.list++;
+      const names = keys.filter((key) => key.startsWith(prefix)).slice(0, limit);
+      return Promise.resolve({ keys: names.map((name) => ({ name })) });
+    },
+    getWithMetadata(key) {
+      asked.get++;
+      return Promise.resolve(read(key) as { value: ArrayBuffer | null; metadata: unknown });
+    },
+    put: () => Promise.resolve(void asked.put++),
+    delete: (key) => Promise.resolve(void asked.delete.push(key)),
   };
-  return { kept, object: new SessionStoreObject({ storage: object }) };
+  return { asked, store: workersKvStore(kv) };
 }
+
+Deno.test("Workers KV: few names are looked at or removed in one call", async () => {
+  const names = Array.from({ length: 5000 }, (_, i) => `reprise/a/${String(i).padStart(4, "0")}`);
+  const put = scripted(names);
+  await put.store.put("a", value("a"), living(4));
+  // The oldest go: the newest are what the limit is for.
+  assertEquals(put.asked.delete.toSorted(), names.slice(0, 16));
+  assertEquals([put.asked.put, put.asked.list], [1, 1]);
+  const peek = scripted(names);
+  assertEquals(await peek.store.peek("a"), null);
+  assertEquals([peek.asked.list, peek.asked.get, peek.asked.delete.length], [1, 16, 0]);
+  const take = scripted(names);
+  assertEquals(await take.store.take("a"), null);
+  assertEquals([take.asked.list, take.asked.get, take.asked.delete.length], [1, 16, 16]);
+});
+
+Deno.test("Workers KV: a value without a time that can be, or too large, is passed over", async () => {
+  const soon = Date.now() + 60_000;
+  const bytes = value("foreign").buffer;
+  const foreign: { value: unknown; metadata: unknown }[] = [
+    { value: bytes, metadata: null },
+    { value: bytes, metadata: "text" },
+    { value: bytes, metadata: {} },
+    { value: bytes, metadata: { expiresAt: "never" } },
+    { value: bytes, metadata: { expiresAt: Infinity } },
+    { value: bytes, metadata: { expiresAt: 8.64e15 } },
+    { value: new ArrayBuffer(MAX_VALUE_BYTES + 1), metadata: { expiresAt: soon } },
+  ];
+  for (const [i, each] of foreign.entries()) {
+    const ours = { value: value("ours").buffer, metadata: { expiresAt: soon } };
+    const { store, asked } = scripted(
+      ["reprise/a/0", "reprise/a/1"],
+      (key) => key.endsWith("1") ? each : ours,
+    );
+    assertEquals(name(await store.peek("a")), "ours", `${i}`);
+    assertEquals(name(await store.take("a")), "ours", `${i}`);
+    assertEquals(asked.delete, ["reprise/a/1", "reprise/a/0"], `${i}`);
+  }
+});
 
 Deno.test("Durable Objects: an alarm empties the object when its last value has expired", async () => {
   using clock = movedClock();
-  const { kept, object } = storage();
+  const kept = new ObjectInMemory();
+  const { object } = kept;
   const put = (seconds: number) =>
     object.fetch(
       new Request(`https://x/?expires=${Date.now() + seconds * 1000}&limit=9`, {
@@ -106,18 +154,17 @@ Deno.test("Durable Objects: an alarm empties the object when its last value has 
 
   // It comes too early, as one was put since: nothing is lost.
   clock.move(70);
-  kept.alarm = null;
+  kept.alarm = undefined;
   await object.alarm();
-  assertEquals([kept.entries.size, kept.alarm !== null], [3, true]);
+  assertEquals([kept.entries.size, kept.alarm !== undefined], [3, true]);
   clock.move(30);
   await object.alarm();
   assertEquals(kept.entries.size, 0);
 });
 
 Deno.test("Durable Objects: what an object does not know it refuses", async () => {
-  const { object } = storage();
-  const { status } = await object.fetch(new Request("https://x/", { method: "PUT", body: "x" }));
-  assertEquals(status, 405);
+  const kept = new ObjectInMemory();
+  for (const method of ["PUT", "PATCH"]) assertEquals(await kept.ask(`${method} /`, "x"), 405);
 });
 
 Deno.test("Durable Objects: an answer that is an error rejects", async () => {

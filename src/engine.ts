@@ -12,6 +12,7 @@
 
 import { type Connection, instantiate } from "../wasm/pkg/reprise.js";
 import { alertName, TlsError, type TlsErrorCode } from "./errors.ts";
+import { nameKind, Opaque } from "./opaque.ts";
 import { certificateList } from "./session_state.ts";
 
 /** What the wasm file exports, wrapped by its glue. */
@@ -196,7 +197,7 @@ export let callConnection: <T>(of: EngineConnection, action: (handle: Connection
  * {@linkcode EngineConnection.inputSpace} and calls {@linkcode EngineConnection.receiveTls}; it
  * sends what {@linkcode EngineConnection.pollTransmit} hands out; it looks at the getters between.
  */
-export class EngineConnection {
+export class EngineConnection extends Opaque {
   readonly #instance: EngineInstance;
   readonly #connection: Connection;
   readonly #statusPtr: number;
@@ -214,11 +215,13 @@ export class EngineConnection {
   #freed = false;
 
   static {
+    nameKind(EngineConnection, "EngineConnection");
     wrapConnection = (instance, connection) => new EngineConnection(instance, connection);
     callConnection = (of, action) => of.#call(action);
   }
 
   private constructor(instance: EngineInstance, connection: Connection) {
+    super();
     this.#instance = instance;
     this.#connection = connection;
     this.#uncount = instance.addConnection();

@@ -19,6 +19,7 @@ import type { EngineConnection } from "./engine.ts";
 import { closedError, TlsError } from "./errors.ts";
 import type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
 import { checkBytes, checkSignal, checkTimeout } from "./options.ts";
+import { nameKind, Opaque } from "./opaque.ts";
 import type { Pump } from "./pump.ts";
 import { type KnownOptions, readOptions } from "./read_options.ts";
 import type { Session } from "./session.ts";
@@ -64,7 +65,7 @@ export interface TlsConnInit {
  * const session = await conn.getSession();
  * ```
  */
-export class TlsConn {
+export class TlsConn extends Opaque {
   readonly #engine: EngineConnection;
   readonly #pump: Pump;
   readonly #sessions: SessionQueue;
@@ -84,8 +85,13 @@ export class TlsConn {
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
+  static {
+    nameKind(TlsConn, "TlsConn");
+  }
+
   /** Made by `connectTls()`, `startTls()`, `acceptTls()` and `listenTls()`. */
   constructor(init: TlsConnInit) {
+    super();
     this.#engine = init.engine;
     this.#pump = init.pump;
     this.#sessions = init.sessions;
@@ -411,7 +417,7 @@ export class TlsConn {
   }
 
   /** Names the connection without its secrets. */
-  toString(): string {
+  override toString(): string {
     const how = this.#info.resumed ? "resumed" : "full";
     return `TlsConn(${this.#info.protocol}, ${this.#info.serverName}, ${how})`;
   }

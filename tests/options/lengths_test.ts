@@ -16,9 +16,10 @@ import { ClientEngine } from "../../src/entrypoints/engine.ts";
 import { MAX_NETWORK_PARTITION } from "../../src/network_partition.ts";
 import { MAX_ITEMS } from "../../src/options.ts";
 import { MAX_ALPN_LIST } from "../../src/suite_options.ts";
-import { startOpensslServer } from "../peers/openssl.ts";
+import { opensslClient, startOpensslServer } from "../peers/openssl.ts";
 import { needs } from "../skips.ts";
-import { caCert, serverCert } from "../testdata/mod.ts";
+import { serve } from "../server/in_process.ts";
+import { caCert, clientCert, clientCertPaths, serverCert } from "../testdata/mod.ts";
 import { CLIENT, open, pipe } from "./connections.ts";
 import { KINDS } from "./kinds.ts";
 
@@ -235,3 +236,27 @@ Deno.test("a PEM block that was cut off is refused, not left out", () => {
   // Other text, and blocks of other labels, may stand around.
   new ClientContext({ caCerts: [`a comment\n${whole}\n${EC.key}\n-----BEGIN`] });
 });
+
+Deno.test(
+  "a server of many client authorities names none, and clients choose without",
+  needs("openssl"),
+  async () => {
+    // A CertificateRequest with all of their names would be longer than any client reads.
+    const caCerts = Array.from({ length: 2_000 }, () => caCert("ec"));
+    const context = new ServerContext({ ...EC, clientAuth: "required", caCerts });
+    for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+      const own = { ...CLIENT, ...clientCert("ec"), minVersion: version, maxVersion: version };
+      await using both = await open({ hostname, ...own }, { context });
+      assertEquals((await both.server.handshake()).peerCertificates.length, 1);
+      await using server = await serve({ ...EC, clientAuth: "required", caCerts });
+      const seen = await opensslClient({
+        port: server.port,
+        version,
+        stdin: "hello\n",
+        cert: clientCertPaths("ec"),
+      });
+      assertEquals(seen.stdout.includes("No client certificate CA names sent"), true);
+      assertEquals(server.reports.length, 1);
+    }
+  },
+);

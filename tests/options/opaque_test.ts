@@ -28,7 +28,7 @@ import {
 } from "../../mod.ts";
 import { fixture } from "../session/fixtures.ts";
 import { serverCert } from "../testdata/mod.ts";
-import { open, pipe, serverContext } from "./connections.ts";
+import { CLIENT, open, pipe, serverContext } from "./connections.ts";
 
 type Library = typeof import("../../mod.ts");
 
@@ -206,4 +206,15 @@ Deno.test("a class may be extended, and its objects are taken", async () => {
   assertEquals(context.mark, 1);
   await using _both = await open({ hostname: "localhost", context }, { context: serverContext });
   assertThrows(() => structuredClone(context));
+});
+
+Deno.test("a connection is not cloned into an object without contents", async () => {
+  await using both = await open({ hostname: "localhost", ...CLIENT }, { context: serverContext });
+  for (const conn of [both.client, both.server]) {
+    for (const [how, clone] of Object.entries(CLONERS)) {
+      const error = assertThrows(() => clone(conn)) as Error;
+      assertStringIncludes(error.message, "could not be cloned", how);
+    }
+    assertStringIncludes(JSON.stringify({ conn }), "TlsConn(");
+  }
 });

@@ -22,6 +22,10 @@ use rustls::{DistinguishedName, Error, RootCertStore};
 use crate::crl;
 use crate::provider::CHAIN_ALGORITHMS;
 
+/// Bytes of the authorities' names in a CertificateRequest, which may have none (RFC 8446 §4.2.4). A
+/// message of 64 KiB is the largest that clients read.
+const MAX_HINTS: usize = 32 * 1024;
+
 /// What a context asks of a chain.
 #[derive(Default)]
 pub(crate) struct VerifyOptions {
@@ -218,8 +222,11 @@ impl ClientVerifier for ClientChainVerifier {
         verify_tls13_signature(input, &self.algorithms)
     }
 
+    /// Hints help a client choose; where they would fill the message, it chooses without.
     fn root_hint_subjects(&self) -> Arc<[DistinguishedName]> {
-        self.inner.root_hint_subjects()
+        let hints = self.inner.root_hint_subjects();
+        let length: usize = hints.iter().map(|name| name.as_ref().len() + 2).sum();
+        if length > MAX_HINTS { Arc::default() } else { hints }
     }
 
     fn client_auth_mandatory(&self) -> bool {

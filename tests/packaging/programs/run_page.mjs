@@ -19,6 +19,7 @@ const page = {
   clearTimeout,
   queueMicrotask,
   crypto,
+  performance,
   AbortController,
   AbortSignal,
   DOMException,

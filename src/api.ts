@@ -12,7 +12,7 @@ export { inspectSession, type SessionInspection } from "./inspect_session.ts";
 export { connectTls, type ConnectTlsOptions, startTls, type StartTlsOptions } from "./connect.ts";
 export { TlsError, type TlsErrorCode, type TlsErrorInit, type TlsErrorOrigin } from "./errors.ts";
 export type { HandshakeInfo, SessionMiss } from "./handshake_info.ts";
-export type { Opaque } from "./opaque.ts";
+export type { Opaque, Uncloneable } from "./opaque.ts";
 export type { CipherSuite, KeyExchangeGroup, ProtocolVersion } from "./registry.ts";
 export { Session } from "./session.ts";
 export { TlsConn } from "./tls_conn.ts";

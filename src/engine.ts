@@ -12,7 +12,6 @@
 
 import { type Connection, instantiate } from "../wasm/pkg/reprise.js";
 import { alertName, TlsError, type TlsErrorCode } from "./errors.ts";
-import { nameKind, Opaque } from "./opaque.ts";
 import { certificateList } from "./session_state.ts";
 
 /** What the wasm file exports, wrapped by its glue. */
@@ -197,7 +196,7 @@ export let callConnection: <T>(of: EngineConnection, action: (handle: Connection
  * {@linkcode EngineConnection.inputSpace} and calls {@linkcode EngineConnection.receiveTls}; it
  * sends what {@linkcode EngineConnection.pollTransmit} hands out; it looks at the getters between.
  */
-export class EngineConnection extends Opaque {
+export class EngineConnection {
   readonly #instance: EngineInstance;
   readonly #connection: Connection;
   readonly #statusPtr: number;
@@ -215,13 +214,11 @@ export class EngineConnection extends Opaque {
   #freed = false;
 
   static {
-    nameKind(EngineConnection, "EngineConnection");
     wrapConnection = (instance, connection) => new EngineConnection(instance, connection);
     callConnection = (of, action) => of.#call(action);
   }
 
   private constructor(instance: EngineInstance, connection: Connection) {
-    super();
     this.#instance = instance;
     this.#connection = connection;
     this.#uncount = instance.addConnection();

@@ -11,9 +11,9 @@
  * - Each copy of the package that a program has loaded has classes of its own. An object of another
  *   copy is refused with the reason.
  *
- * How a clone is made to fail: an instance is created as a `WeakSet`, whose internal slot no runtime
- * can clone (HTML, StructuredSerializeInternal), with the prototype of its own class, so that it has
- * none of a `WeakSet`'s methods. The set stays empty.
+ * How a clone is made to fail: an instance is a `WeakSet`, whose internal slot no runtime can clone
+ * (HTML, StructuredSerializeInternal), but for its methods: those are cut off of the prototype. The
+ * set stays empty.
  *
  * @module
  */
@@ -23,15 +23,17 @@ import { badOption, type Naming, typeOf } from "./option_errors.ts";
 /** The same symbol in every copy of the package; on a prototype, the name of its class. */
 const KIND = Symbol.for("@reprise/tls: kind of object");
 
+/** A `WeakSet`, of which nobody is to know: what a structured clone refuses. */
+export const Uncloneable: { new (): object } = WeakSet as unknown as { new (): object };
+
 /** The base of classes whose objects are not copied by mistake. */
-export abstract class Opaque {
-  /** Makes an object that cannot be cloned. */
-  constructor() {
-    return Reflect.construct(WeakSet, [], new.target);
+export abstract class Opaque extends Uncloneable {
+  static {
+    Object.setPrototypeOf(this.prototype, Object.prototype);
   }
 
   /** Names the object without its contents. */
-  toString(): string {
+  override toString(): string {
     return `[object ${kindOf(this)}]`;
   }
 

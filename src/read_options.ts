@@ -120,7 +120,12 @@ function readOne(layers: Layers, name: string, placement: Placement, full: strin
   const isOfRoot = depth < 0 && root !== null && Object.hasOwn(root, name) &&
     Object.is(value, reading(`Option "${full}"`, () => Reflect.get(root, name, options)));
   if (isOfRoot) return undefined;
-  if (placement === "anywhere" || depth === 0) return value;
+  return depth === 0 ? value : inherited(value, placement, full);
+}
+
+/** An option that is not the object's own. */
+function inherited(value: unknown, placement: Placement, full: string): unknown {
+  if (placement === "anywhere") return value;
   if (value === undefined || value === false) return undefined;
   throw new TypeError(
     `Option "${full}" weakens the protection, so it must be a property of the options ` +
@@ -143,14 +148,60 @@ export function readOptions<Known extends Readonly<Record<string, Placement>>>(
   path = "",
 ): Read<Known> {
   const subject = path === "" ? what : `Option ${what}`;
-  const layers = layersOf(options, subject);
-  for (const name of visibleNames(layers, subject)) {
-    if (Object.hasOwn(known, name)) continue;
-    throw new TypeError(`Option ${quoted(name)} is unknown to ${what}`);
+  const names = reading(subject, () => plainNames(options));
+  if (names !== undefined) {
+    return readPlain(options as Record<string, unknown>, names, known, what, path);
   }
+  const layers = layersOf(options, subject);
+  for (const name of visibleNames(layers, subject)) checkKnownName(name, known, what);
   const read = Object.create(null);
   for (const [name, placement] of Object.entries(known)) {
     read[name] = readOne(layers, name, placement, `${path}${name}`);
+  }
+  return read;
+}
+
+function checkKnownName(name: string, known: object, what: string): void {
+  if (Object.hasOwn(known, name)) return;
+  throw new TypeError(`Option ${quoted(name)} is unknown to ${what}`);
+}
+
+/** The names of an object of the most common kind, `{ … }`; `undefined`: it is of another one. */
+function plainNames(options: unknown): string[] | undefined {
+  if (typeof options !== "object" || options === null) return undefined;
+  if (Object.getPrototypeOf(options) !== Object.prototype) return undefined;
+  if (Object.prototype.toString.call(options) !== KINDS[0]) return undefined;
+  return Object.getOwnPropertyNames(options);
+}
+
+const lists = new WeakMap<object, readonly string[]>();
+
+/** The names of a list of options, which is made once. */
+function namesOf(known: object): readonly string[] {
+  let names = lists.get(known);
+  if (names === undefined) lists.set(known, names = Object.keys(known));
+  return names;
+}
+
+/** As for any other object, by the same rules, in a tenth of the time. */
+function readPlain<Known extends Readonly<Record<string, Placement>>>(
+  options: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+  known: Known,
+  what: string,
+  path: string,
+): Read<Known> {
+  for (const name of names) checkKnownName(name, known, what);
+  const read = Object.create(null);
+  for (const name of namesOf(known)) {
+    const value = reading(`Option "${path}${name}"`, () => options[name]);
+    read[name] = undefined;
+    if (value === undefined) continue;
+    if (Object.hasOwn(options, name)) read[name] = value;
+    // An answer of a Proxy's own; what `Object.prototype` has is nobody's option.
+    else if (!Object.is(value, Reflect.get(Object.prototype, name, options))) {
+      read[name] = inherited(value, known[name], `${path}${name}`);
+    }
   }
   return read;
 }

@@ -27,10 +27,10 @@ export type Role = "client" | "server";
 /** What must come of an attack. */
 export type Outcome =
   /**
-   * The victim ends the connection with this error. `alert` is what the attacker gets to see; `null`:
-   * none; without it, any or none.
+   * The victim ends the connection with this error, or one of these, and sends this alert; `null`: none; without it,
+   * any or none.
    */
-  | { code: string; alert?: string | null }
+  | { code: string | readonly string[]; alert?: string | null }
   /** The connection goes on: it echoes, and ends in order. */
   | "goes on"
   /** The connection ends in order, with no error in the victim. */

@@ -1,7 +1,9 @@
 /** The attacks on Deno. */
 
-import { MESSAGES } from "./attacks/messages.ts";
+import { TCP } from "./attacks/tcp.ts";
+import { CALLERS } from "./attacks/callers.ts";
 import { Suite } from "./suite.ts";
 
 const suite = new Suite("Deno");
-suite.test(MESSAGES);
+suite.test(CALLERS);
+suite.test(TCP);

@@ -72,4 +72,18 @@ async function warmUp(victim: Victim, port: number): Promise<void> {
   client[Symbol.dispose]();
   await victim.call("ended", { server });
   await victim.call("stop", { server });
+  await settle(victim);
+}
+
+/** Waits until the runtime has opened what file descriptors it opens by itself, in its first second. */
+async function settle(victim: Victim): Promise<void> {
+  const LOOKS = 20;
+  const SAME = 4;
+  let last: number | null = null;
+  for (let looks = 0, same = 0; looks < LOOKS && same < SAME; looks++) {
+    const { descriptors } = await victim.look();
+    same = descriptors === last ? same + 1 : 0;
+    last = descriptors;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
 }

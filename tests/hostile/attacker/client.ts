@@ -36,7 +36,7 @@ import type { Session } from "./messages.ts";
 import { type Framing, Peer, Refused, type Stage } from "./peer.ts";
 import { NO_PROTECTION } from "./protection.ts";
 import { CIPHER_SUITES, cipherSuite } from "./suites.ts";
-import { concat, Reader, sameBytes, vector8 } from "./wire.ts";
+import { Reader, sameBytes } from "./wire.ts";
 
 /** What a client is like; honest where nothing is said. */
 export interface ClientOptions extends Framing {
@@ -54,13 +54,15 @@ export interface ClientOptions extends Framing {
   /** Whether to offer extended_master_secret; `true` by default. */
   extendedMasterSecret?: boolean;
   /** Sessions to offer: PSKs of TLS 1.3 in this order, or one of TLS 1.2. */
-  sessions?: readonly Session[];
+  sessions?: Session[];
   /** Sent behind the ClientHello, under the first PSK. */
   earlyData?: Uint8Array;
   /** Answers a CertificateRequest. */
   credential?: Credential;
   /** Changes a ClientHello before the binders are computed; the second one too. */
   hello?: (hello: ClientHello) => void;
+  /** Makes of the right binders those that are sent. */
+  binders?: (binders: Uint8Array[]) => Uint8Array[];
 }
 
 /** The flights after the hellos. */
@@ -195,10 +197,14 @@ export class Client extends Peer {
     const length = 2 + zeros.reduce((sum, binder) => sum + 1 + binder.length, 0);
     const truncated = message.subarray(0, -length);
     const binders = schedules.map((schedule) =>
-      vector8(schedule.binder(this.transcript.hash(schedule.suite.hash, truncated)))
+      schedule.binder(this.transcript.hash(schedule.suite.hash, truncated))
     );
-    message.set(concat(...binders), message.length - length + 2);
-    return message;
+    setExtension(
+      this.hello,
+      ExtensionType.pre_shared_key,
+      extensions.preSharedKey(identities, this.options.binders?.(binders) ?? binders).data,
+    );
+    return encodeClientHello(this.hello);
   }
 
   async #sendHello(): Promise<void> {

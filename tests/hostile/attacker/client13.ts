@@ -24,7 +24,6 @@ export class Client13 implements ClientFlights {
   readonly #schedule: KeySchedule13;
   #clientHandshake!: TrafficSecret;
   #serverHandshake!: TrafficSecret;
-  #serverApplication!: TrafficSecret;
   #clientApplication!: TrafficSecret;
   #resumption: Uint8Array | undefined;
   #certificateRequested = false;
@@ -80,7 +79,7 @@ export class Client13 implements ClientFlights {
     }
     this.#schedule.advance();
     this.#clientApplication = this.#schedule.traffic("c ap traffic", this.#hash);
-    this.#serverApplication = this.#schedule.traffic("s ap traffic", this.#hash);
+    client.readUnder(this.#schedule.traffic("s ap traffic", this.#hash));
   }
 
   /** EndOfEarlyData, a certificate where one is asked for, Finished. */
@@ -90,7 +89,6 @@ export class Client13 implements ClientFlights {
     if (earlyData === undefined) await client.send(client.changeCipherSpec());
     else if (client.earlyDataAccepted) await client.sendHandshake(endOfEarlyData());
     client.writeUnder(this.#clientHandshake);
-    client.readUnder(this.#serverApplication);
     if (this.#certificateRequested) {
       await client.sendHandshake(certificate13(credential?.chain ?? []));
       if (credential !== undefined) {

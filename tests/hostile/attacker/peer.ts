@@ -27,7 +27,7 @@ import {
 } from "./codes.ts";
 import type { TrafficSecret } from "./keys13.ts";
 import { keyUpdate } from "./messages.ts";
-import { NO_PROTECTION, type Protection, type SealOptions } from "./protection.ts";
+import { NO_PROTECTION, type Opened, type Protection, type SealOptions } from "./protection.ts";
 import { encodeRecord, MAX_PLAINTEXT, pieces, RecordReader } from "./records.ts";
 import type { CipherSuite } from "./suites.ts";
 import { Transcript } from "./transcript.ts";
@@ -58,6 +58,8 @@ export type Incoming =
   | { kind: "data"; bytes: Uint8Array }
   | { kind: "alert"; alert: AlertSeen }
   | { kind: "change_cipher_spec" }
+  /** A record that does not open, as of a victim whose keys the attacker does not have. */
+  | { kind: "unreadable" }
   | { kind: "end"; how: "closed" | "reset" };
 
 /** How a connection ended, as the attacker saw it. */
@@ -71,8 +73,7 @@ export interface Ending {
 /** The peer ended the connection, or said that it does, where something else was waited for. */
 export class Refused extends Error {
   constructor(what: string, readonly incoming: Incoming) {
-    const why = incoming.kind === "alert" ? incoming.alert.name : incoming.kind;
-    super(`${what} is waited for, and there is: ${why}`);
+    super(`${what} is waited for, and there is: ${describe(incoming)}`);
     this.name = "Refused";
   }
 }
@@ -85,9 +86,28 @@ export interface Framing {
   fragment?: number;
   /** Bytes in a write to the stream; all of them by default. */
   chunk?: number;
+  /** Milliseconds between two such writes; none by default. */
+  pause?: number;
 }
 
-/** The messages of a handshake that ends a stage. */
+function describe(incoming: Incoming): string {
+  return incoming.kind === "alert" ? incoming.alert.name : incoming.kind;
+}
+
+/** An alert and an end are a refusal; anything else is a mistake of the attacker or the victim. */
+function unexpected(what: string, incoming: Incoming): Error {
+  const refused = incoming.kind === "alert" || incoming.kind === "end";
+  if (refused) return new Refused(what, incoming);
+  return new Error(`${what} is waited for, and there is: ${describe(incoming)}`);
+}
+
+function isWarning(incoming: Incoming): boolean {
+  if (incoming.kind !== "alert") return false;
+  const { level, name } = incoming.alert;
+  return level === AlertLevel.warning && name !== "close_notify";
+}
+
+/** One end of a connection. */
 export abstract class Peer implements AsyncDisposable {
   /** Which end it is. */
   abstract readonly side: "client" | "server";
@@ -115,6 +135,7 @@ export abstract class Peer implements AsyncDisposable {
   #handshake: Uint8Array = new Uint8Array(0);
   #data: Uint8Array = new Uint8Array(0);
   #ended: "closed" | "reset" | undefined;
+  #closed = false;
   #stage = 0;
 
   constructor(stream: ByteStream, framing: Framing) {
@@ -188,12 +209,16 @@ export abstract class Peer implements AsyncDisposable {
     this.writeUnder(this.#writeSecret.next());
   }
 
-  /** Puts bytes on the wire. */
+  /** Puts bytes on the wire. That the victim takes no more of them is a {@linkcode Refused}. */
   async send(...parts: Uint8Array[]): Promise<void> {
     const bytes = concat(...parts);
-    const { chunk = bytes.length } = this.framing;
+    const { chunk = bytes.length, pause } = this.framing;
     for (const piece of pieces(bytes, Math.max(1, chunk))) {
-      await within(this.stream.write(piece), "the stream takes what the attacker sends");
+      const written = this.stream.write(piece).catch(() => {
+        throw new Refused("Room for what is sent", { kind: "end", how: "reset" });
+      });
+      await within(written, "the stream takes what the attacker sends");
+      if (pause !== undefined) await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 
@@ -202,7 +227,8 @@ export abstract class Peer implements AsyncDisposable {
     try {
       await this.send(...parts);
       return true;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
       return false;
     }
   }
@@ -213,6 +239,13 @@ export abstract class Peer implements AsyncDisposable {
     const sent = messages.flatMap((message) => rewrite?.(message) ?? message);
     for (const message of sent) this.transcript.add(message);
     await this.send(...sent.map((message) => this.message(message, fragment)));
+  }
+
+  /** Says that nothing more comes, by the stream alone. */
+  async closeWrite(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.stream.closeWrite().catch(() => {});
   }
 
   // Receiving.
@@ -228,7 +261,13 @@ export abstract class Peer implements AsyncDisposable {
         await this.#fill();
         continue;
       }
-      const { type, content } = this.opening.open(record);
+      let opened: Opened;
+      try {
+        opened = this.opening.open(record);
+      } catch {
+        return { kind: "unreadable" };
+      }
+      const { type, content } = opened;
       if (type === ContentType.handshake) this.#handshake = concat(this.#handshake, content);
       else if (type === ContentType.application_data) {
         this.received += content.length;
@@ -282,7 +321,7 @@ export abstract class Peer implements AsyncDisposable {
     for (;;) {
       const incoming = await this.receive();
       if (incoming.kind === "change_cipher_spec") continue;
-      if (incoming.kind !== "handshake") throw new Refused("A handshake message", incoming);
+      if (incoming.kind !== "handshake") throw unexpected("A handshake message", incoming);
       const { type, body, bytes } = incoming;
       if (!types.includes(type)) throw new Error(`A handshake message ${type} has come`);
       this.addReceived(type, bytes);
@@ -295,12 +334,13 @@ export abstract class Peer implements AsyncDisposable {
     this.transcript.add(bytes);
   }
 
-  /** So many bytes of data; messages after the handshake are passed over. */
+  /** So many bytes of data; warnings, and messages after the handshake, are passed over. */
   async receiveData(length: number): Promise<Uint8Array> {
     while (this.#data.length < length) {
       const incoming = await this.receive();
       if (incoming.kind === "data") this.#data = concat(this.#data, incoming.bytes);
-      else if (incoming.kind !== "handshake") throw new Refused(`${length} bytes`, incoming);
+      else if (incoming.kind === "handshake" || isWarning(incoming)) continue;
+      else throw unexpected(`${length} bytes`, incoming);
     }
     const taken = this.#data.subarray(0, length);
     this.#data = this.#data.subarray(length);
@@ -336,8 +376,8 @@ export abstract class Peer implements AsyncDisposable {
 
   /** Ends an honest connection: close_notify, the end of the stream, and the victim's end. */
   async bye(): Promise<Ending> {
-    await this.sendAnyway(this.alert("close_notify"));
-    await this.stream.closeWrite().catch(() => {});
+    if (!this.#closed) await this.sendAnyway(this.alert("close_notify"));
+    await this.closeWrite();
     return await this.readToEnd();
   }
 

@@ -44,7 +44,7 @@ export interface ServerOptions extends Framing {
   /** P-256 for localhost by default. */
   credential?: Credential;
   /** The application protocol to choose. */
-  alpn?: string;
+  selectAlpn?: string;
   /** Whether to take extended_master_secret; `true` by default. */
   extendedMasterSecret?: boolean;
   /** Sessions that may be resumed; those that are given to the client are added. */

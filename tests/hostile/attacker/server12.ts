@@ -42,7 +42,8 @@ export class Server12 implements ServerFlights {
   /** Chooses, and makes the ServerHello. */
   constructor(server: Server) {
     this.#server = server;
-    const { hello, options: { extendedMasterSecret = true, sessionIds = false, alpn } } = server;
+    const { hello, options: { extendedMasterSecret = true, sessionIds = false, selectAlpn } } =
+      server;
     this.#extended = extendedMasterSecret &&
       findExtension(hello, ExtensionType.extended_master_secret) !== undefined;
     this.#wantsTicket = !sessionIds &&
@@ -63,7 +64,7 @@ export class Server12 implements ServerFlights {
         extensions.renegotiationInfo(),
         ...(this.#extended ? [extensions.extendedMasterSecret()] : []),
         ...(this.#wantsTicket ? [extensions.sessionTicket(new Uint8Array(0))] : []),
-        ...(alpn === undefined ? [] : [extensions.alpn([alpn])]),
+        ...(selectAlpn === undefined ? [] : [extensions.alpn([selectAlpn])]),
       ],
     };
   }

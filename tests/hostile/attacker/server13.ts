@@ -111,10 +111,10 @@ export class Server13 implements ServerFlights {
   /** ChangeCipherSpec, EncryptedExtensions to Finished. */
   async serverFlight(): Promise<void> {
     const server = this.#server;
-    const { options: { alpn, certificateRequest }, credential } = server;
+    const { options: { selectAlpn, certificateRequest }, credential } = server;
     await server.send(server.changeCipherSpec());
     await server.sendHandshake(encryptedExtensions([
-      ...(alpn === undefined ? [] : [extensions.alpn([alpn])]),
+      ...(selectAlpn === undefined ? [] : [extensions.alpn([selectAlpn])]),
       ...(this.#earlySecret === undefined ? [] : [extensions.earlyData()]),
     ]));
     if (this.#session === undefined) {

@@ -18,6 +18,11 @@ export class Transcript {
     this.#messages.push(message);
   }
 
+  /** The messages, each with its header. */
+  get messages(): readonly Uint8Array[] {
+    return this.#messages;
+  }
+
   /** All messages, one after the other: what TLS 1.2 signs (RFC 5246 §7.4.8). */
   bytes(): Uint8Array {
     return concat(...this.#messages);

@@ -57,6 +57,7 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
   const stores = new Map<string, CountedStore>();
   const servers = new Map<number, Serving>();
   const held = new Map<number, Reprise.TlsConn>();
+  const poolKeys = library.SealingKeys.generate();
   let next = 1;
 
   function counted(name: string): CountedStore {
@@ -66,7 +67,8 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
     const counted: CountedStore = {
       puts: 0,
       store: {
-        capabilities: inner.capabilities,
+        // As a store that does not forget when the process starts: early data wants one.
+        capabilities: { atomicTake: true, consistency: "strong" },
         put(...args) {
           counted.puts++;
           return inner.put(...args);
@@ -118,7 +120,7 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
   ): Promise<Reprise.TlsConn> {
     const pool = store === undefined ? undefined : {
       store: counted(store).store,
-      keys: await library.SealingKeys.fromSecret(new Uint8Array(32).fill(1)),
+      keys: await poolKeys,
     };
     return await library.connectTls({
       hostname: "127.0.0.1",

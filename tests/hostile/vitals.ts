@@ -26,7 +26,7 @@ const MAX_UNCAUGHT = 20;
 export interface Vitals {
   /** Bytes of wasm memory. */
   wasm: number;
-  /** Bytes of memory that the system holds for the process. */
+  /** Bytes of memory that the system holds for the process, with all its threads. */
   rss: number;
   /** Open file descriptors; `null` where the system does not tell. */
   descriptors: number | null;
@@ -46,6 +46,12 @@ export function threadTime(thread = "thread-self"): number | null {
   } catch {
     return null;
   }
+}
+
+/** Computes for so many milliseconds of the thread's time, and lets no timer run. */
+export function compute(milliseconds: number): void {
+  const now = () => threadTime() ?? performance.now();
+  for (const end = now() + milliseconds; now() < end;);
 }
 
 function descriptors(): number | null {

@@ -117,6 +117,8 @@ export abstract class Peer implements AsyncDisposable {
   version: Version | undefined;
   suite: CipherSuite | undefined;
   resumed = false;
+  /** How far the handshake has gone. */
+  stage: Stage | undefined;
   /** Alerts that came, in their order. */
   readonly alerts: AlertSeen[] = [];
   /** Types of the handshake messages that came. */
@@ -148,7 +150,11 @@ export abstract class Peer implements AsyncDisposable {
 
   /** Goes on with an honest handshake, to this stage; to its end by default. */
   async handshake(until: Stage = "established"): Promise<void> {
-    while (this.#stage <= STAGES.indexOf(until)) await this.step(STAGES[this.#stage++]);
+    while (this.#stage <= STAGES.indexOf(until)) {
+      const stage = STAGES[this.#stage++];
+      await this.step(stage);
+      this.stage = stage;
+    }
   }
 
   // Sending.

@@ -6,8 +6,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { type Attack, onBoth } from "../attack.ts";
-import { Alert, concat, ContentType, type Peer, u8 } from "../attacker/mod.ts";
+import { type Attack, onBoth, onServers } from "../attack.ts";
+import { Alert, concat, ContentType, type Peer, Refused, u8 } from "../attacker/mod.ts";
 
 const misbehaved = "ERR_TLS_PEER_MISBEHAVED";
 
@@ -119,6 +119,22 @@ export const ALERTS: Attack[] = [
       return peer.send(peer.record(ContentType.alert, concat(alert, alert)));
     },
     outcome: { code: misbehaved, alert: "decode_error" },
+  }),
+  ...onServers({
+    name: "refuses a warning before the ClientHello, or passes over it",
+    after: null,
+    async run(client, scene) {
+      await client.send(client.alert("user_canceled", 1));
+      const refused = await client.handshake().then(() => false, (error) => {
+        if (!(error instanceof Refused)) throw error;
+        return true;
+      });
+      if (!refused) await client.echo();
+      await client.bye();
+      const { error } = await scene.end();
+      assertEquals(error?.code, refused ? misbehaved : undefined);
+    },
+    outcome: "as the script says",
   }),
   ...onBoth({
     name: "takes close_notify in the handshake for no end of data, but a failure",

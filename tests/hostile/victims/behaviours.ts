@@ -50,6 +50,11 @@ export async function behave(
       return await readAll(conn, into);
     case "idle":
       return await stopped;
+    case "sip": {
+      const buffer = new Uint8Array(4096);
+      while (into.received < 100_000) into.received += await conn.read(buffer) ?? Infinity;
+      return await stopped;
+    }
     case "session":
       await conn.getSession();
       return await readAll(conn, into);

@@ -4,8 +4,10 @@
 import { limitWasmMemory } from "../wasm_memory.ts";
 import { provideEngine } from "../../../src/engine_pool.ts";
 import { serveLines } from "./lines.ts";
+import { endWithParent } from "./orphan.ts";
 import { makeVictim } from "./victim.ts";
 
+endWithParent();
 const [pages] = Deno.args;
 if (pages !== undefined) {
   limitWasmMemory(Number(pages));

@@ -4,8 +4,10 @@ import process from "node:process";
 import { Readable } from "node:stream";
 import { limitWasmMemory } from "../wasm_memory.ts";
 import { serveLines } from "./lines.ts";
+import { endWithParent } from "./orphan.ts";
 import { makeVictim } from "./victim.ts";
 
+endWithParent();
 const [pages] = process.argv.slice(2);
 if (pages !== undefined) limitWasmMemory(Number(pages));
 // Bundled beside a folder that has it; after the memory is seen to.

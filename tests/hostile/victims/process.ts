@@ -5,7 +5,8 @@
  * - Whatever is asked of it, and whatever is waited for in `guard()`, ends in an error once the
  *   victim's timers stop: no sign of life comes while its main thread computes for 500 ms. Where the
  *   system does not tell what a thread computes, no sign of life for 5 seconds counts.
- * - `await using` ends it; one whose timers have stopped is killed.
+ * - `await using` ends it. One whose timers have stopped is killed at once, and one whose test is gone
+ *   ends by itself: see `orphan.ts`.
  *
  * @module
  */
@@ -64,6 +65,8 @@ export class Victim implements AsyncDisposable, Watched {
   #loss: VictimLost | undefined;
   #next = 0;
   #beats = 0;
+  /** Resolves with the first sign of life: what a start computes is nobody's fault. */
+  readonly #alive = Promise.withResolvers<void>();
 
   private constructor(runtime: VictimRuntime, child: Deno.ChildProcess) {
     this.runtime = runtime;
@@ -88,7 +91,7 @@ export class Victim implements AsyncDisposable, Watched {
       stderr: "inherit",
     }).spawn();
     const victim = new Victim(runtime, child);
-    await victim.call("version", null);
+    await victim.guard(victim.#alive.promise, "the first sign of life");
     return victim;
   }
 
@@ -100,7 +103,16 @@ export class Victim implements AsyncDisposable, Watched {
   #lose(why: string): void {
     if (this.#loss !== undefined) return;
     this.#loss = new VictimLost(`The victim (${this.runtime}) ${why}`);
+    this.#kill();
     this.#lost.reject(this.#loss);
+  }
+
+  #kill(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
   }
 
   async #read(): Promise<void> {
@@ -116,6 +128,7 @@ export class Victim implements AsyncDisposable, Watched {
   #hear(line: Line): void {
     if ("beat" in line) {
       this.#beats++;
+      this.#alive.resolve();
       return;
     }
     const { id, result, error } = line;
@@ -128,6 +141,7 @@ export class Victim implements AsyncDisposable, Watched {
   /** Looks for signs of life until the victim is lost. */
   async #watch(): Promise<void> {
     const thread = `${this.pid}/task/${this.pid}`;
+    await Promise.race([this.#alive.promise, this.#lost.promise]).catch(() => {});
     let beats = -1;
     let [wall, computed, looks] = [0, 0, 0];
     while (this.#loss === undefined) {
@@ -138,7 +152,7 @@ export class Victim implements AsyncDisposable, Watched {
         continue;
       }
       const silence = performance.now() - wall;
-      if (++looks < LOOKS || beats === 0) continue;
+      if (++looks < LOOKS) continue;
       if (time === null ? silence < SILENCE_MS : time - computed < STALL_MS) continue;
       this.#lose(`gave no sign of life for ${Math.round(silence)} ms: its timers have stopped`);
     }
@@ -177,15 +191,8 @@ export class Victim implements AsyncDisposable, Watched {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { lost } = this;
     await this.#writer.close().catch(() => {});
-    if (lost || !(await settledWithin(this.#child.status, STOP_MS))) {
-      try {
-        this.#child.kill("SIGKILL");
-      } catch {
-        // It has ended already.
-      }
-    }
+    if (!(await settledWithin(this.#child.status, STOP_MS))) this.#kill();
     await this.#ended;
   }
 }

@@ -15,6 +15,8 @@ export type Behaviour =
   | "sink"
   /** Reads nothing until it is told to stop. */
   | "idle"
+  /** Reads 100,000 bytes and no more, until it is told to stop. */
+  | "sip"
   /** Waits for a session, then reads to the end. */
   | "session"
   /** Writes, then aborts `writable`. */
@@ -92,6 +94,15 @@ export interface End {
   error: Failure | null;
 }
 
+/** What a victim can do to itself. */
+export type Harm =
+  /** Leaves a rejection uncaught. */
+  | { how: "reject" }
+  /** Lets no timer run for so many milliseconds of its thread's time. */
+  | { how: "compute"; for: number }
+  /** Lets no timer run any more. */
+  | { how: "microtasks" };
+
 /** Operations by name. */
 export interface Operations {
   /** What runs here, such as `Deno 2.9.6`. */
@@ -100,6 +111,8 @@ export interface Operations {
   serve(input: ServeInput): Promise<{ server: number; port: number }>;
   /** The next connection of a server that ended, or did not come about. */
   ended(input: { server: number }): Promise<End>;
+  /** How many connections of a server came to no good, by code; also once it was stopped. */
+  failures(input: { server: number }): Promise<Record<string, number>>;
   /** Ends a server and its connections. */
   stop(input: { server: number }): Promise<null>;
   /** How many handshakes a server has begun and completed. */
@@ -115,6 +128,8 @@ export interface Operations {
   puts(input: { store: string }): Promise<number>;
   /** Moves the clock of the victim, by milliseconds, for good. */
   moveClock(input: { by: number }): Promise<null>;
+  /** Does itself harm, for tests of the watch. */
+  harm(input: Harm): Promise<null>;
   look(input: null): Promise<Vitals>;
   collect(input: null): Promise<null>;
 }

@@ -9,7 +9,7 @@
 
 import type * as Reprise from "../../../mod.ts";
 import type { fetchOver } from "../../../src/http/mod.ts";
-import { collectGarbage, VitalSigns } from "../vitals.ts";
+import { collectGarbage, compute, VitalSigns } from "../vitals.ts";
 import { behave, type Yield } from "./behaviours.ts";
 import type { ConnectInput, End, Failure, Operations, ResumptionSpec } from "./protocol.ts";
 
@@ -57,6 +57,7 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
   const stores = new Map<string, CountedStore>();
   const servers = new Map<number, Serving>();
   const held = new Map<number, Reprise.TlsConn>();
+  const failed = new Map<number, Record<string, number>>();
   const poolKeys = library.SealingKeys.generate();
   let next = 1;
 
@@ -148,10 +149,15 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
         ...credential,
         resumption: await resumption(spec),
       });
+      const server = next++;
+      const codes: Record<string, number> = {};
+      failed.set(server, codes);
       const stop = signal();
       const conns = new Set<Reprise.TlsConn>();
       const end = (each: End) => {
         self.ends.push(each);
+        const code = each.error?.code ?? each.error?.name;
+        if (code !== undefined) codes[code] = (codes[code] ?? 0) + 1;
         self.changed();
         const { promise, resolve } = signal();
         self.change = promise;
@@ -186,7 +192,6 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
         }
       })();
       const { port } = await listener.listening;
-      const server = next++;
       servers.set(server, self);
       return { server, port };
     },
@@ -196,6 +201,8 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
       while (self.ends.length === 0) await self.change;
       return self.ends.shift()!;
     },
+
+    failures: ({ server }) => Promise.resolve(failed.get(server) ?? {}),
 
     async stop({ server }) {
       const self = serving(server);
@@ -254,6 +261,13 @@ export function makeVictim({ library, fetchOver, version }: Platform): Operation
       const clock = Date.now;
       Date.now = () => clock() + by;
       return Promise.resolve(null);
+    },
+
+    async harm(input) {
+      if (input.how === "reject") Promise.reject(new Error("nobody catches it"));
+      if (input.how === "compute") compute(input.for);
+      while (input.how === "microtasks") await Promise.resolve();
+      return null;
     },
 
     look: () => Promise.resolve(signs.look()),

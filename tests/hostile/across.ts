@@ -9,8 +9,16 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { serverCert, type ServerCertName } from "../testdata/mod.ts";
-import { Client, type Session, type Version, VERSIONS } from "./attacker/mod.ts";
+import { caCert, serverCert, type ServerCertName } from "../testdata/mod.ts";
+import {
+  Client,
+  ExtensionType,
+  findExtension,
+  listen,
+  type Session,
+  type Version,
+  VERSIONS,
+} from "./attacker/mod.ts";
 import { MODES, resumptionOf } from "./attacks/sessions.ts";
 import type { Suite } from "./suite.ts";
 import type { Victim } from "./victims/process.ts";
@@ -103,6 +111,7 @@ const FLEETS: Fleet[] = [
 
 /** Registers the tests of a runtime. */
 export function testAcross(suite: Suite): void {
+  testAges(suite);
   for (const version of VERSIONS) {
     for (const mode of MODES) {
       const about = `${suite.runtime}: ${version}, ${mode}`;
@@ -153,6 +162,44 @@ export function testAcross(suite: Suite): void {
           assertAbout(renewed.session.lifetime, seconds - later);
         });
       }
+    }
+  }
+}
+
+/** Registers the tests of a runtime's clients. */
+function testAges(suite: Suite): void {
+  const ticketLifetime = 7 * 24 * HOUR_S;
+  for (const version of VERSIONS) {
+    for (const hours of [0.5, 2]) {
+      const offers = hours < 1 ? "offers a" : "offers no";
+      const name =
+        `a client ${offers} ticket of seven days after ${hours} hours: it keeps it for one`;
+      Deno.test(`${suite.runtime}: ${version}: ${name}`, async () => {
+        await using victim = await suite.start();
+        await using listener = await listen();
+        const connect = async () => {
+          const ended = victim.call("connect", {
+            port: listener.port,
+            options: { caCerts: [caCert("ec")] },
+            store: "ages",
+          });
+          await using server = await listener.accept({ versions: [version], ticketLifetime });
+          await server.handshake();
+          await server.echo();
+          await server.bye();
+          assertEquals((await ended).error, null);
+          return server.hello;
+        };
+        await connect();
+        await victim.call("moveClock", { by: hours * HOUR_S * 1000 });
+        const { pre_shared_key, session_ticket } = ExtensionType;
+        const hello = await connect();
+        const ticket = findExtension(
+          hello,
+          version === "TLSv1.3" ? pre_shared_key : session_ticket,
+        );
+        assertEquals((ticket?.length ?? 0) > 0, hours < 1);
+      });
     }
   }
 }

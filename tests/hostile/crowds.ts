@@ -265,6 +265,9 @@ export function testCrowds(suite: Suite): void {
     for (let visits = 0; visits < 20; visits++) {
       await victim.guard(HonestClient.visit(port), "an honest client is served");
     }
+    // Whoever was refused was told of.
+    const { ERR_TLS_OVERLOADED = 0 } = await victim.call("failures", { server });
+    assert(ERR_TLS_OVERLOADED > 0);
     closeAll(streams);
     await victim.call("stop", { server });
     assertUnharmed(await victim.look());

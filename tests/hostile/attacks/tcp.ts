@@ -65,7 +65,9 @@ export const TCP: Attack[] = [
     outcome: truncated,
   }),
   ...onBoth({
-    name: "answers what came before close_notify to who only closed one direction",
+    name: "can answer whoever closed one direction",
+    serve: { behaviour: "answer at the end" },
+    connect: { behaviour: "answer at the end" },
     async run(peer) {
       await peer.send(peer.data(new Uint8Array(1000)), peer.alert("close_notify"));
       await peer.closeWrite();

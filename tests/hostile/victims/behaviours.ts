@@ -46,6 +46,14 @@ export async function behave(
   switch (how) {
     case "echo":
       return await readAll(conn, into, (bytes) => conn.write(bytes));
+    case "answer at the end": {
+      const chunks: Uint8Array[] = [];
+      await readAll(conn, into, (bytes) => Promise.resolve(chunks.push(bytes)));
+      // No event tells that the FIN behind close_notify has come, too.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      for (const bytes of chunks) await conn.write(bytes);
+      return;
+    }
     case "sink":
       return await readAll(conn, into);
     case "idle":

@@ -11,6 +11,8 @@ import type { Vitals } from "../vitals.ts";
 export type Behaviour =
   /** Sends back what comes, to the end. */
   | "echo"
+  /** Reads to the end, and only then sends back what came. */
+  | "answer at the end"
   /** Reads to the end, and says nothing. */
   | "sink"
   /** Reads nothing until it is told to stop. */

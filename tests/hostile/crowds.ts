@@ -246,7 +246,7 @@ export function testCrowds(suite: Suite): void {
   Deno.test(`${runtime}: 4,000 silent clients keep nobody waiting`, async () => {
     const victim = await suite.victim();
     const { server, port } = await serve(victim, { maxPending: 1_000 });
-    const watch = await Watch.begin(victim, { wasm: 32 * MiB });
+    const watch = await Watch.begin(victim, { wasm: 32 * MiB, rss: 256 * MiB });
     const streams = await crowd(4_000, () => connectTcp(port));
     for (let visits = 0; visits < 20; visits++) {
       await victim.guard(HonestClient.visit(port), "an honest client is served");

@@ -291,14 +291,10 @@ export abstract class Peer implements AsyncDisposable {
   }
 
   async #fill(): Promise<void> {
-    try {
-      const bytes = await within(this.stream.read(), "the victim sends something, or ends");
-      if (bytes === null) this.#ended = "closed";
-      else this.#records.push(bytes);
-    } catch (error) {
-      if ((error as { code?: string }).code === undefined) throw error;
-      this.#ended = "reset";
-    }
+    const reading = this.stream.read().then((bytes) => bytes ?? "closed", () => "reset" as const);
+    const bytes = await within(reading, "the victim sends something, or ends");
+    if (typeof bytes === "string") this.#ended = bytes;
+    else this.#records.push(bytes);
   }
 
   #nextMessage(): Incoming | undefined {

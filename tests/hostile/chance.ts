@@ -26,6 +26,7 @@ import {
   listen,
   type Peer,
   type ServerOptions,
+  type Session,
   STAGES,
   type Version,
   VERSIONS,
@@ -106,6 +107,14 @@ function framing(random: Random): ClientOptions & ServerOptions {
   };
 }
 
+/** A session, or what is left of it when its ticket or its secret is another one. */
+function perhapsChanged(random: Random, session: Session): Session {
+  if (random.chance(0.7)) return session;
+  return random.chance(0.5)
+    ? { ...session, ticket: mutate(random, session.ticket) }
+    : { ...session, secret: random.bytes(session.secret.length) };
+}
+
 /** Bytes of one step. */
 function step(random: Random, peer: Peer): Uint8Array {
   const content = random.bytes(random.below(random.chance(0.1) ? 3_000 : 30));
@@ -180,13 +189,20 @@ export function testChance(suite: Suite): void {
         resumption: resumptionOf("stateful"),
       });
       using held = await HonestClient.open(port);
+      const sessions: Session[] = [];
       const watch = await Watch.begin(victim, { wasm: 4 * MiB });
       using meanwhile = new Meanwhile(() => victim.guard(held.echo(), "an honest connection"));
       for (let index = 0; index < CONNECTIONS; index++) {
         const random = new Random(number(index, version, "server"));
         const versions = random.chance(0.9) ? [version] : VERSIONS;
-        await using client = await Client.connect(port, { versions, ...framing(random) });
+        const offered = random.chance(0.3) ? sessions.slice(-1) : [];
+        await using client = await Client.connect(port, {
+          versions,
+          sessions: offered.map((session) => perhapsChanged(random, session)),
+          ...framing(random),
+        });
         await victim.guard(misbehave(random, client), `connection ${index}`);
+        sessions.push(...client.sessions);
         assertBlame(await victim.call("ended", { server }), `connection ${index}`);
         await watch.look();
       }
@@ -201,6 +217,8 @@ export function testChance(suite: Suite): void {
       await using listener = await listen();
       const options = { caCerts: [caCert("ec")] };
       const held = await victim.call("hold", { port: suite.honest.port, options });
+      // Clients of the victim keep sessions, and resume them.
+      const sessions: Session[] = [];
       const watch = await Watch.begin(victim, { wasm: 4 * MiB });
       using meanwhile = new Meanwhile(() => victim.call("echo", { held }));
       for (let index = 0; index < CONNECTIONS; index++) {
@@ -209,7 +227,7 @@ export function testChance(suite: Suite): void {
         const store = `chance ${version}`;
         const ended = victim.call("connect", { port: listener.port, options, store });
         ended.catch(() => {});
-        await using server = await listener.accept({ versions, ...framing(random) });
+        await using server = await listener.accept({ versions, sessions, ...framing(random) });
         await victim.guard(misbehave(random, server), `connection ${index}`);
         assertBlame(await ended, `connection ${index}`);
         await watch.look();

@@ -33,7 +33,7 @@ import {
 import { type KeyShare, keyShare } from "./key_exchange.ts";
 import { KeySchedule13 } from "./keys13.ts";
 import type { Session } from "./messages.ts";
-import { type Framing, Peer, Refused, type Stage } from "./peer.ts";
+import { type Framing, Peer, type Stage } from "./peer.ts";
 import { NO_PROTECTION } from "./protection.ts";
 import { CIPHER_SUITES, cipherSuite } from "./suites.ts";
 import { Reader, sameBytes } from "./wire.ts";
@@ -222,7 +222,7 @@ export class Client extends Peer {
     this.serverHello = decodeServerHello(body);
     this.suite = cipherSuite(this.serverHello.suite);
     if (isRetry(this.serverHello)) {
-      if (this.retried) throw new Refused("A ServerHello", { kind: "end", how: "closed" });
+      if (this.retried) throw new Error("A second HelloRetryRequest has come");
       this.retried = true;
       await this.#retryHello();
       return await this.#receiveHello();

@@ -19,6 +19,7 @@ export * from "./codes.ts";
 export * from "./credential.ts";
 export * as extensions from "./extensions.ts";
 export * from "./hello.ts";
+export * from "./incoming.ts";
 export * from "./key_exchange.ts";
 export * from "./keys12.ts";
 export * from "./keys13.ts";

@@ -28,6 +28,14 @@ import {
 import type { TrafficSecret } from "./keys13.ts";
 import { keyUpdate } from "./messages.ts";
 import { NO_PROTECTION, type Opened, type Protection, type SealOptions } from "./protection.ts";
+import {
+  type AlertSeen,
+  type Ending,
+  type Incoming,
+  isWarning,
+  Refused,
+  unexpected,
+} from "./incoming.ts";
 import { encodeRecord, MAX_PLAINTEXT, pieces, RecordReader } from "./records.ts";
 import type { CipherSuite } from "./suites.ts";
 import { Transcript } from "./transcript.ts";
@@ -45,39 +53,6 @@ export const STAGES = [
 /** One of {@linkcode STAGES}. */
 export type Stage = typeof STAGES[number];
 
-/** An alert that came. */
-export interface AlertSeen {
-  level: number;
-  name: string;
-}
-
-/** What the peer sent, one thing at a time. */
-export type Incoming =
-  /** `bytes` is the whole message, `body` what is behind its header. */
-  | { kind: "handshake"; type: number; body: Uint8Array; bytes: Uint8Array }
-  | { kind: "data"; bytes: Uint8Array }
-  | { kind: "alert"; alert: AlertSeen }
-  | { kind: "change_cipher_spec" }
-  /** A record that does not open, as of a victim whose keys the attacker does not have. */
-  | { kind: "unreadable" }
-  | { kind: "end"; how: "closed" | "reset" };
-
-/** How a connection ended, as the attacker saw it. */
-export interface Ending {
-  how: "closed" | "reset";
-  /** The last alert that was fatal, or `null`. */
-  alert: string | null;
-  closeNotify: boolean;
-}
-
-/** The peer ended the connection, or said that it does, where something else was waited for. */
-export class Refused extends Error {
-  constructor(what: string, readonly incoming: Incoming) {
-    super(`${what} is waited for, and there is: ${describe(incoming)}`);
-    this.name = "Refused";
-  }
-}
-
 /** How messages of the handshake go out. */
 export interface Framing {
   /** Makes of a message what is sent and hashed instead: none, one, or several. */
@@ -88,23 +63,6 @@ export interface Framing {
   chunk?: number;
   /** Milliseconds between two such writes; none by default. */
   pause?: number;
-}
-
-function describe(incoming: Incoming): string {
-  return incoming.kind === "alert" ? incoming.alert.name : incoming.kind;
-}
-
-/** An alert and an end are a refusal; anything else is a mistake of the attacker or the victim. */
-function unexpected(what: string, incoming: Incoming): Error {
-  const refused = incoming.kind === "alert" || incoming.kind === "end";
-  if (refused) return new Refused(what, incoming);
-  return new Error(`${what} is waited for, and there is: ${describe(incoming)}`);
-}
-
-function isWarning(incoming: Incoming): boolean {
-  if (incoming.kind !== "alert") return false;
-  const { level, name } = incoming.alert;
-  return level === AlertLevel.warning && name !== "close_notify";
 }
 
 /** One end of a connection. */

@@ -47,19 +47,39 @@ async function serve(
   });
 }
 
-/** Connects so many times, a few at once. */
-async function crowd<T>(count: number, connect: (index: number) => Promise<T>): Promise<T[]> {
-  const AT_ONCE = 50;
-  const all: T[] = [];
-  for (let begun = 0; begun < count; begun += AT_ONCE) {
-    const length = Math.min(AT_ONCE, count - begun);
-    all.push(...await Promise.all(Array.from({ length }, (_, i) => connect(begun + i))));
-  }
-  return all;
-}
+/** Connections of clients; disposing closes those that are left. */
+class Connected implements Disposable {
+  readonly #streams: ByteStream[] = [];
 
-function closeAll(streams: readonly ByteStream[]): void {
-  for (const stream of streams) stream.close();
+  private constructor() {}
+
+  /** Connects so many times, a few at once. Those whose `connect` gives nothing are not kept. */
+  static async open(
+    count: number,
+    connect: () => Promise<ByteStream | undefined>,
+  ): Promise<Connected> {
+    const AT_ONCE = 50;
+    const connected = new Connected();
+    try {
+      for (let begun = 0; begun < count; begun += AT_ONCE) {
+        const length = Math.min(AT_ONCE, count - begun);
+        const some = await Promise.all(Array.from({ length }, connect));
+        connected.#streams.push(...some.filter((stream) => stream !== undefined));
+      }
+      return connected;
+    } catch (error) {
+      connected.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const stream of this.#streams.splice(0)) stream.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /** Waits until a server has begun, or completed, so many handshakes. */
@@ -94,7 +114,12 @@ async function halfHello(port: number, version: Version): Promise<ByteStream> {
     hello: (hello) => hello.extensions.unshift(extensions.unknownExtension(59_000)),
     rewrite: (message) => message.subarray(0, -100),
   });
-  await client.handshake("client_hello");
+  try {
+    await client.handshake("client_hello");
+  } catch (error) {
+    client.stream.close();
+    throw error;
+  }
   return client.stream;
 }
 
@@ -173,12 +198,12 @@ export function testCrowds(suite: Suite): void {
         const { server, port } = await serve(victim, {}, more);
         const wasm = clients * each + INSTANCES;
         const watch = await Watch.begin(victim, { wasm, rss: Infinity });
-        const streams = await crowd(clients, () => connect(port, version));
+        using crowd = await Connected.open(clients, () => connect(port, version));
         const what = complete ? "completed" : "begun";
         await victim.guard(reached(victim, server, what, clients), "the handshakes");
         await watch.look();
         if (more === undefined) await HonestClient.visit(port);
-        closeAll(streams);
+        crowd.close();
         await victim.call("stop", { server });
         await watch.end();
       });
@@ -190,9 +215,9 @@ export function testCrowds(suite: Suite): void {
     const victim = await suite.victim(true);
     const { server, port } = await serve(victim);
     const watch = await Watch.begin(victim, { wasm: INSTANCES, rss: Infinity });
-    const streams = await crowd(CLIENTS, () => halfHello(port, "TLSv1.3"));
+    using crowd = await Connected.open(CLIENTS, () => halfHello(port, "TLSv1.3"));
     await victim.guard(reached(victim, server, "begun", CLIENTS), "the handshakes");
-    closeAll(streams);
+    crowd.close();
     await victim.call("stop", { server });
     // A later connection may be what it takes to notice.
     const later = await serve(victim);
@@ -209,7 +234,7 @@ export function testCrowds(suite: Suite): void {
     const { server, port } = await serve(victim);
     using innocent = await HonestClient.open(port);
     await innocent.echo();
-    const streams = await crowd(CLIENTS, async () => {
+    using crowd = await Connected.open(CLIENTS, async () => {
       try {
         return await halfHello(port, "TLSv1.3");
       } catch {
@@ -218,7 +243,7 @@ export function testCrowds(suite: Suite): void {
     });
     await victim.guard(innocent.echo(), "an innocent connection goes on");
     await victim.guard(HonestClient.visit(port), "an honest client is served");
-    closeAll(streams.filter((stream) => stream !== undefined));
+    crowd.close();
     await innocent.echo();
     await HonestClient.visit(port);
     await victim.call("stop", { server });
@@ -235,42 +260,33 @@ export function testCrowds(suite: Suite): void {
     const PLACES = 50;
     const victim = await suite.victim();
     const { server, port } = await serve(victim, { maxPending: PLACES });
-    const streams = await crowd(2 * PLACES, () => connectTcp(port));
+    using crowd = await Connected.open(2 * PLACES, () => connectTcp(port));
     await victim.guard(HonestClient.visit(port), "an honest client is served");
     // Those who went are told of.
     assertEquals((await nextFailure(victim, server)).error?.code, "ERR_TLS_OVERLOADED");
-    closeAll(streams);
+    crowd.close();
     await victim.call("stop", { server });
   });
 
-  Deno.test(`${runtime}: 4,000 silent clients keep nobody waiting`, async () => {
+  Deno.test(`${runtime}: 5,000 silent clients keep nobody waiting, and hold few sockets`, async () => {
+    // More than a server may keep for later: `node:net` cannot leave them with the system.
+    const CLIENTS = 5_000;
+    const PLACES = 500;
     const victim = await suite.victim();
-    const { server, port } = await serve(victim, { maxPending: 1_000 });
-    const watch = await Watch.begin(victim, { wasm: 32 * MiB, rss: 256 * MiB });
-    const streams = await crowd(4_000, () => connectTcp(port));
+    const { server, port } = await serve(victim, { maxPending: PLACES });
+    const watch = await Watch.begin(victim, { wasm: 16 * MiB, rss: 256 * MiB });
+    using crowd = await Connected.open(CLIENTS, () => connectTcp(port));
     for (let visits = 0; visits < 20; visits++) {
       await victim.guard(HonestClient.visit(port), "an honest client is served");
     }
     const { descriptors } = await victim.look();
-    if (descriptors !== null) assert(descriptors < 1_500, `${descriptors} descriptors are open`);
-    closeAll(streams);
-    await victim.call("stop", { server });
-    await watch.end();
-  });
-
-  Deno.test(`${runtime}: 6,000 silent clients keep nobody waiting, and hold few sockets`, async () => {
-    const victim = await suite.victim();
-    const { server, port } = await serve(victim, { maxPending: 1_000 });
-    const streams = await crowd(6_000, () => connectTcp(port));
-    for (let visits = 0; visits < 20; visits++) {
-      await victim.guard(HonestClient.visit(port), "an honest client is served");
-    }
+    if (descriptors !== null) assert(descriptors < 2 * PLACES, `${descriptors} are open`);
     // Whoever was refused was told of.
     const { ERR_TLS_OVERLOADED = 0 } = await victim.call("failures", { server });
     assert(ERR_TLS_OVERLOADED > 0);
-    closeAll(streams);
+    crowd.close();
     await victim.call("stop", { server });
-    assertUnharmed(await victim.look());
+    await watch.end();
   });
 
   Deno.test(`${runtime}: NEW OPTION helloTimeout: a client that sends no hello is left`, async () => {

@@ -1,0 +1,5 @@
+/** The attacks on Bun. */
+
+import { attack } from "./all.ts";
+
+attack("Bun");

@@ -1,0 +1,5 @@
+/** The attacks on Deno. */
+
+import { attack } from "./all.ts";
+
+attack("Deno");

@@ -1,0 +1,5 @@
+/** The attacks on Node. */
+
+import { attack } from "./all.ts";
+
+attack("Node");

@@ -72,6 +72,22 @@ export class Watch {
     return now;
   }
 
+  /**
+   * The last look where memory is to be given back: garbage is collected for as long as that may
+   * take, since nobody tells when a runtime lets go of a buffer.
+   */
+  async endCollected(): Promise<void> {
+    const { wasm = MiB, settle = 10_000 } = this.#bounds;
+    const end = performance.now() + settle;
+    do {
+      await this.#process.collect();
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      const now = await this.#process.look();
+      if (now.wasm - this.#before.wasm <= wasm) break;
+    } while (performance.now() < end);
+    await this.end();
+  }
+
   /** The last look; waits until the file descriptors are back. */
   async end(): Promise<void> {
     await this.look();

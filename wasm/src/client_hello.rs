@@ -7,6 +7,8 @@
 
 /// Above this a hello is not waited for (RFC 8446 allows more, nobody sends it).
 const MAX_HELLO: usize = 64 * 1024;
+/// A handshake message's type and length (RFC 8446 §4).
+const HEAD: usize = 4;
 /// PSK identities that are looked at (RFC 8446 §4.2.11 puts no limit).
 const MAX_IDENTITIES: usize = 2;
 
@@ -48,11 +50,14 @@ pub(crate) enum Parsed {
     NotUnderstood,
 }
 
-/// Reads the start of what a client sent, as it grows: each byte is looked at once, however
-/// small the pieces are in which it comes.
+/// Reads the start of what a client sent, as it grows: each record is looked at once, however small
+/// the pieces are in which it comes, and nothing is copied before the message is complete.
 #[derive(Default)]
 pub(crate) struct HelloReader {
-    message: Vec<u8>,
+    /// The message's type and length, as far as they are there.
+    head: [u8; HEAD],
+    /// Bytes of the message in the records read so far.
+    have: usize,
     /// Records read so far, in bytes.
     at: usize,
 }
@@ -61,16 +66,17 @@ impl HelloReader {
     /// `records`: everything that was received, from the start.
     pub(crate) fn read(&mut self, records: &[u8]) -> Parsed {
         loop {
-            if let Some(length) = self.message.get(..4) {
-                if length[0] != CLIENT_HELLO {
+            if self.have >= HEAD {
+                let [kind, length @ ..] = self.head;
+                let [high, middle, low] = length.map(usize::from);
+                let length = high << 16 | middle << 8 | low;
+                if kind != CLIENT_HELLO || length > MAX_HELLO {
                     return Parsed::NotUnderstood;
                 }
-                let length = u32::from_be_bytes([0, length[1], length[2], length[3]]) as usize;
-                if length > MAX_HELLO {
-                    return Parsed::NotUnderstood;
-                }
-                if let Some(body) = self.message.get(4..4 + length) {
-                    return hello(body).map_or(Parsed::NotUnderstood, Parsed::Hello);
+                if self.have >= HEAD + length {
+                    let message = self.message(records);
+                    return hello(&message[HEAD..HEAD + length])
+                        .map_or(Parsed::NotUnderstood, Parsed::Hello);
                 }
             }
             let rest = &records[self.at..];
@@ -79,17 +85,36 @@ impl HelloReader {
                 let wrong = rest.first().is_some_and(|&kind| kind != HANDSHAKE);
                 return if wrong { Parsed::NotUnderstood } else { Parsed::Partial };
             };
-            let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+            let length = record_length(header);
             if header[0] != HANDSHAKE || header[1] != 3 || length == 0 || length > 1 << 14 {
                 return Parsed::NotUnderstood;
             }
             let Some(fragment) = after.get(..length) else {
                 return Parsed::Partial;
             };
-            self.message.extend_from_slice(fragment);
-            self.at += 5 + length;
+            for (slot, &byte) in self.head.iter_mut().skip(self.have).zip(fragment) {
+                *slot = byte;
+            }
+            self.have += length;
+            self.at += header.len() + length;
         }
     }
+
+    /// What the records read so far carry.
+    fn message(&self, records: &[u8]) -> Vec<u8> {
+        let mut message = Vec::with_capacity(self.have);
+        let mut rest = &records[..self.at];
+        while let Some((header, after)) = rest.split_first_chunk::<5>() {
+            let (fragment, next) = after.split_at(record_length(header));
+            message.extend_from_slice(fragment);
+            rest = next;
+        }
+        message
+    }
+}
+
+fn record_length(header: &[u8; 5]) -> usize {
+    usize::from(u16::from_be_bytes([header[3], header[4]]))
 }
 
 fn hello(body: &[u8]) -> Option<ClientHello> {

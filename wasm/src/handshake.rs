@@ -18,6 +18,9 @@ use crate::error::EngineError;
 use crate::server::ServerHello;
 use crate::verify::{ChainVerifier, ClientChainVerifier};
 
+/// The alert of RFC 8446 §6.2.
+const UNEXPECTED_MESSAGE: u8 = 10;
+
 pub(crate) enum Handshake {
     Client(ClientHandshake),
     /// A server's, before the host has chosen what it answers with.
@@ -128,6 +131,16 @@ impl Connection {
             ServerHandshake::Complete(split) => {
                 self.complete_server(split);
                 return Ok(false);
+            }
+            // The host has answered what came before it, such as a warning: it knows nothing of
+            // this hello.
+            ServerHandshake::Accepted(_) => {
+                self.refuse_with(UNEXPECTED_MESSAGE);
+                return Err(EngineError {
+                    code: "ERR_TLS_PEER_MISBEHAVED",
+                    alert: Some(UNEXPECTED_MESSAGE),
+                    message: "the client sent something else before its ClientHello".into(),
+                });
             }
             _ => return Err(EngineError::misuse("unknown handshake state")),
         };

@@ -32,7 +32,7 @@ const LARGEST: usize = 264 * 1024;
 /// A buffer above this is large: more than the largest record and a few small ones.
 const LARGE: usize = 36 * 1024;
 /// Connections of an instance that may have a large buffer for their speed.
-const MOST_LARGE: usize = 64;
+const MOST_LARGE: usize = 16;
 /// `prepare()` makes room for at least this much.
 const LEAST_SPACE: usize = 512;
 /// Sizes are multiples of this.
@@ -121,9 +121,11 @@ impl InputBuffer {
 
     /// Moves what is there into a buffer of another size. False: there is no memory for it.
     fn exchange(&mut self, size: usize) -> bool {
-        let mut buf = SPARE.with_borrow_mut(|spare| match spare.len() {
-            len if len >= size && len <= 2 * size => core::mem::take(spare),
-            _ => Vec::new(),
+        // Whoever may not have a large one does not get it here either.
+        let most = if size > LARGE { 2 * size } else { LARGE.min(2 * size) };
+        let mut buf = SPARE.with_borrow_mut(|spare| match (size..=most).contains(&spare.len()) {
+            true => core::mem::take(spare),
+            false => Vec::new(),
         });
         if buf.is_empty() {
             let Some(zeros) = allocator::zeros(size) else { return false };
@@ -261,5 +263,127 @@ impl TlsInputBuffer for InputBuffer {
 
     fn has_seen_eof(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One record of so many bytes.
+    fn record(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER + length];
+        bytes[..3].copy_from_slice(&[23, 3, 3]);
+        bytes[3..HEADER].copy_from_slice(&(length as u16).to_be_bytes());
+        bytes
+    }
+
+    /// Puts bytes into the buffer as a host does whose reads fill their space; what it took.
+    fn read(buffer: &mut InputBuffer, bytes: &[u8]) -> usize {
+        let (_, space) = buffer.prepare(0, false);
+        let n = space.min(bytes.len());
+        let end = buffer.tls_end;
+        buffer.buf[end..end + n].copy_from_slice(&bytes[..n]);
+        buffer.received(n);
+        n
+    }
+
+    /// Takes every whole record for plaintext, as rustls would.
+    fn decrypt(buffer: &mut InputBuffer) {
+        loop {
+            let tls = &buffer.buf[buffer.tls..buffer.tls_end];
+            let Some(header) = tls.get(..HEADER) else { break };
+            let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+            if tls.len() < HEADER + length {
+                break;
+            }
+            let start = buffer.tls + HEADER;
+            buffer.discard(HEADER + length);
+            buffer.push_plain(start, length);
+        }
+    }
+
+    fn take_all(buffer: &mut InputBuffer) {
+        let (_, len) = buffer.plain();
+        buffer.take_plain(len);
+    }
+
+    /// Has a buffer read so many times, taking all plaintext before each.
+    fn read_on(buffer: &mut InputBuffer, stream: &[u8], at: &mut usize, times: usize) {
+        for _ in 0..times {
+            take_all(buffer);
+            *at += read(buffer, &stream[*at..]);
+            decrypt(buffer);
+        }
+    }
+
+    #[test]
+    fn so_many_buffers_are_large_and_no_more() {
+        let stream: Vec<u8> = (0..60).flat_map(|_| record(16_640)).collect();
+        // In turn, and each to its end before the next.
+        for (rounds, times) in [(5, 1), (1, 5)] {
+            let mut buffers: Vec<InputBuffer> = (0..300).map(|_| InputBuffer::default()).collect();
+            let mut at = vec![0; buffers.len()];
+            for _ in 0..rounds {
+                for (buffer, at) in buffers.iter_mut().zip(&mut at) {
+                    read_on(buffer, &stream, at, times);
+                }
+            }
+            let large = buffers.iter().filter(|buffer| buffer.is_large()).count();
+            assert_eq!(large, MOST_LARGE);
+            drop(buffers);
+            assert_eq!(LARGE_ONES.get(), 0);
+        }
+    }
+
+    #[test]
+    fn an_empty_buffer_has_no_memory() {
+        let mut buffer = InputBuffer::default();
+        read(&mut buffer, &record(100));
+        decrypt(&mut buffer);
+        assert_eq!(buffer.buf.len(), WAITING);
+        take_all(&mut buffer);
+        assert_eq!(buffer.buf.len(), 0);
+    }
+
+    #[test]
+    fn a_record_gets_the_room_that_its_header_asks_for() {
+        let mut buffer = InputBuffer::default();
+        let record = record(16_640);
+        let mut at = read(&mut buffer, &record[..HEADER]);
+        while at < record.len() {
+            at += read(&mut buffer, &record[at..at + 100.min(record.len() - at)]);
+        }
+        decrypt(&mut buffer);
+        assert_eq!(buffer.plain().1, 16_640);
+        assert!(buffer.buf.len() <= 18 * 1024);
+    }
+
+    #[test]
+    fn what_is_lent_stays_where_it_is() {
+        let mut buffer = InputBuffer::default();
+        let lent = buffer.prepare(0, false);
+        buffer.release();
+        buffer.clear();
+        assert_eq!(buffer.prepare(100_000, false), lent);
+        buffer.received(0);
+        buffer.release();
+        assert_eq!(buffer.buf.len(), 0);
+    }
+
+    #[test]
+    fn no_more_room_is_made_than_a_buffer_may_have() {
+        let mut buffer = InputBuffer::default();
+        let stream: Vec<u8> = (0..60).flat_map(|_| record(16_640)).collect();
+        let mut at = 0;
+        loop {
+            let n = read(&mut buffer, &stream[at..]);
+            if n == 0 {
+                break;
+            }
+            at += n;
+            decrypt(&mut buffer);
+        }
+        assert!(buffer.buf.len() <= LARGEST && buffer.used() > LARGEST - 2 * LEAST_SPACE);
     }
 }
